@@ -1,0 +1,36 @@
+# weft::options: what every target of ours is compiled with, and nothing a user inherits.
+add_library(weft_options INTERFACE)
+add_library(weft::options ALIAS weft_options)
+target_compile_options(weft_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
+  -Wno-missing-field-initializers)
+if(WEFT_WARNINGS_AS_ERRORS)
+  target_compile_options(weft_options INTERFACE -Werror)
+endif()
+if(WEFT_SANITIZE)
+  target_compile_options(weft_options INTERFACE -fsanitize=${WEFT_SANITIZE} -fno-omit-frame-pointer
+    -fno-sanitize-recover=all)
+  target_link_options(weft_options INTERFACE -fsanitize=${WEFT_SANITIZE})
+endif()
+
+# A folder's library: weft_add_library(NAME HEADERS ... SOURCES ... PUBLIC ... PRIVATE ...).
+# Makes target weft_NAME with alias weft::NAME; HEADERS are public and installed, the rest is not.
+# A folder without sources yet is an interface library.
+function(weft_add_library name)
+  cmake_parse_arguments(ARG "" "" "HEADERS;SOURCES;PUBLIC;PRIVATE" ${ARGN})
+  set(outward PUBLIC)
+  if(NOT ARG_SOURCES)
+    set(outward INTERFACE)
+  endif()
+  if(ARG_SOURCES)
+    add_library(weft_${name} ${ARG_SOURCES})
+    target_link_libraries(weft_${name} PRIVATE ${ARG_PRIVATE} $<BUILD_INTERFACE:weft::options>)
+  else()
+    add_library(weft_${name} INTERFACE)
+  endif()
+  add_library(weft::${name} ALIAS weft_${name})
+  set_target_properties(weft_${name} PROPERTIES EXPORT_NAME ${name})
+  target_compile_features(weft_${name} ${outward} cxx_std_20)
+  target_sources(weft_${name}
+    ${outward} FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR} FILES ${ARG_HEADERS})
+  target_link_libraries(weft_${name} ${outward} ${ARG_PUBLIC})
+endfunction()

@@ -1,0 +1,97 @@
+#pragma once
+// Weight matrices repacked for the CPU level, and their product with activations. Rows are
+// interleaved so that a vector lane is a row: each output value is summed block by block, in block
+// order, by its own lane, with explicit fused multiply-adds. So the result is bit-identical for any
+// number of activation rows, any split of the weight rows over threads, and any level.
+//
+// Integer formats multiply with activations quantised as llama.cpp does it, for parity: 32-blocks
+// with an fp16-rounded scale for Q4_0, Q4_1, Q5_0, Q8_0, 256-blocks with a float scale for K-quants.
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+
+#include "base/result.h"
+#include "inference/cpu/level.h"
+#include "inference/tensor_type.h"
+
+namespace weft::inference::cpu {
+
+enum class ActivationKind : std::uint8_t { kFloat, kQ8Block32, kQ8Block256 };
+
+/// What `type`'s weights are multiplied with.
+ActivationKind activation_kind(TensorType type) noexcept;
+
+/// `count` rows of `columns` activations in the form that a kind of matrix wants. A buffer:
+/// resized by prepare(), filled row by row (threads may fill different rows at once).
+class Activations {
+ public:
+  void prepare(ActivationKind kind, std::size_t count, std::size_t columns);
+  /// Quantises (or copies) row `i` from x[0..columns). Same bits at every level.
+  void set_row(Level level, std::size_t i, const float* x) noexcept;
+
+  ActivationKind kind() const noexcept { return kind_; }
+  std::size_t count() const noexcept { return count_; }
+  std::size_t columns() const noexcept { return columns_; }
+
+  // The kernels' view: row-major, one after the other; see matrix.cpp for the layout.
+  const std::int8_t* values() const noexcept { return values_.get(); }
+  const float* floats() const noexcept { return floats_.get(); }
+  const float* scales() const noexcept { return scales_.get(); }
+  const std::int16_t* sums() const noexcept { return sums_.get(); }
+
+ private:
+  struct AlignedFree {
+    void operator()(void* memory) const noexcept;
+  };
+  ActivationKind kind_ = ActivationKind::kFloat;
+  std::size_t count_ = 0;
+  std::size_t columns_ = 0;
+  std::size_t capacity_bytes_ = 0;
+  std::unique_ptr<std::int8_t[], AlignedFree> values_;
+  std::unique_ptr<float[], AlignedFree> floats_;
+  std::unique_ptr<float[], AlignedFree> scales_;
+  std::unique_ptr<std::int16_t[], AlignedFree> sums_;
+};
+
+struct RowRange {
+  std::size_t begin = 0;
+  std::size_t end = 0;
+};
+
+/// (rows, columns) weights of one tensor, owned. Immutable after pack().
+class Matrix {
+ public:
+  /// Fills out with file bytes [offset, offset + out.size()) of the tensor.
+  using Source = std::function<Result<void>(std::uint64_t offset, std::span<std::byte> out)>;
+
+  /// Reads through `source` a few rows at a time and repacks: no second copy of the tensor.
+  /// Errors: kUnsupported if `columns` isn't whole blocks of `type`; those of `source`.
+  static Result<Matrix> pack(TensorType type, std::size_t rows, std::size_t columns,
+                             const Source& source, Level level);
+
+  Matrix(Matrix&&) noexcept;
+  Matrix& operator=(Matrix&&) noexcept;
+  ~Matrix();
+
+  TensorType type() const noexcept;
+  std::size_t rows() const noexcept;
+  std::size_t columns() const noexcept;
+  std::size_t size_bytes() const noexcept;  // as packed
+
+  /// The rows of thread `thread` of `threads`: contiguous, whole interleave groups.
+  RowRange partition(std::size_t thread, std::size_t threads) const noexcept;
+
+  /// y[i * y_stride + r] = W[r] . x_i for r in `rows` (a partition()) and i in [0, x.count()).
+  /// Threads call it at once with their own ranges.
+  void multiply(const Activations& x, RowRange rows, float* y, std::size_t y_stride) const noexcept;
+
+ private:
+  struct State;
+  explicit Matrix(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace weft::inference::cpu

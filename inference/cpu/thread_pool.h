@@ -1,0 +1,40 @@
+#pragma once
+// A team of threads that run one function together, many times a second: a decode step has a
+// hundred small barriers. Workers spin briefly, then sleep; the caller is thread 0.
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+
+namespace weft::inference::cpu {
+
+/// What a running thread sees of its team.
+class Team {
+ public:
+  virtual ~Team() = default;
+  virtual std::size_t size() const noexcept = 0;
+  /// Waits until every thread of the team has come here; writes before are seen by all after.
+  virtual void barrier() noexcept = 0;
+};
+
+/// One pool serves all models of a process. run() calls are serialised.
+class ThreadPool {
+ public:
+  /// `threads` >= 1 counts the caller; 0 means one a physical core.
+  explicit ThreadPool(std::size_t threads);
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  std::size_t size() const noexcept;
+
+  /// Calls body(thread, team) on every thread, thread = 0..size-1, and waits for all.
+  /// `body` doesn't throw.
+  void run(const std::function<void(std::size_t thread, Team& team)>& body);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace weft::inference::cpu

@@ -1,0 +1,73 @@
+#pragma once
+// The decoding loop: reads a prompt into a session and appends sampled tokens until a stop string,
+// an end token, a limit or the caller ends it. Text is handed out as it becomes certain: only whole
+// UTF-8 characters, and never a part of a stop string.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "inference/sampler.h"
+#include "inference/session.h"
+#include "inference/token.h"
+
+namespace weft::inference {
+
+enum class FinishReason : std::uint8_t {
+  kStop,       // an end-of-generation token or a stop string
+  kLength,     // max_tokens, or the context is full
+  kCancelled,  // the stop token, or on_text returned false
+};
+std::string_view to_string(FinishReason reason) noexcept;  // "stop", "length", "cancelled"
+
+struct GenerateOptions {
+  SamplingOptions sampling;
+  std::size_t max_tokens = 256;
+  std::vector<std::string> stop;  // non-empty strings; matched across tokens, cut from the text
+  std::stop_token stop_token;     // checked before each step
+};
+
+/// Tokens counted where they were spent.
+struct Usage {
+  std::size_t prompt_tokens = 0;  // all of the prompt
+  std::size_t cached_tokens = 0;  // of these, found in the session's cache
+  std::size_t answer_tokens = 0;
+
+  friend bool operator==(const Usage&, const Usage&) = default;
+};
+
+struct Timing {
+  std::chrono::duration<double> prefill{};  // until the first logits
+  std::chrono::duration<double> decode{};   // from then to the end
+
+  double prefill_tokens_per_s(const Usage& usage) const noexcept;
+  double decode_tokens_per_s(const Usage& usage) const noexcept;
+};
+
+struct Generation {
+  std::string text;                      // valid UTF-8: a broken sequence becomes U+FFFD
+  std::vector<TokenId> ids;              // as sampled, the end token left out
+  std::vector<float> log_probabilities;  // ln p of each of `ids` before temperature and cuts
+  FinishReason finish_reason = FinishReason::kStop;
+  Usage usage;
+  Timing timing;
+};
+
+/// Called with each new piece of text; false cancels.
+using OnText = std::function<bool(std::string_view)>;
+
+/// Continues `session` with `prompt`: the common prefix of what it has read is kept, the rest
+/// truncated and read anew. Cancelling isn't an error: the text so far is returned.
+/// Errors: kInvalidArgument for the options or an empty prompt; kResourceExhausted if the prompt
+/// leaves no room for one token, with both lengths; those of Session::append.
+Result<Generation> generate(Session& session, std::span<const TokenId> prompt,
+                            const GenerateOptions& options, const OnText& on_text = {});
+
+}  // namespace weft::inference

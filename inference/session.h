@@ -1,0 +1,67 @@
+#pragma once
+// One sequence of tokens that a model has read: a handle on its KV cache. Appending returns the
+// logits of what comes next; forking shares what was read so far.
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <span>
+#include <stop_token>
+#include <vector>
+
+#include "base/result.h"
+#include "inference/model.h"
+#include "inference/token.h"
+
+namespace weft::inference {
+
+namespace cpu {
+class ThreadPool;
+}
+
+struct SessionOptions {
+  std::size_t context_length_max = 0;  // tokens; 0 = what the model was trained for
+};
+
+/// Needs itself alone; sessions of one model may run at once only on different pools.
+class Session {
+ public:
+  /// `pool` is borrowed and outlives the session. Errors: kInvalidArgument if context_length_max
+  /// exceeds the model's.
+  static Result<Session> open(std::shared_ptr<const Model> model, cpu::ThreadPool& pool,
+                              const SessionOptions& options = {});
+
+  Session(Session&&) noexcept;
+  Session& operator=(Session&&) noexcept;
+  ~Session();
+
+  /// Reads `ids`; logits() are then those after the last. All or nothing.
+  /// Errors: kInvalidArgument for an id outside the vocabulary or no ids, kResourceExhausted if
+  /// the context is full (says by how much), kCancelled between chunks of the prompt, kIo.
+  Result<void> append(std::span<const TokenId> ids, std::stop_token stop = {});
+
+  /// append() that hands out the logits after each of ids[first..]: on_row(i, logits), i an index
+  /// into `ids`, in order. The logits are borrowed until on_row returns.
+  Result<void> append_each(
+      std::span<const TokenId> ids, std::size_t first,
+      const std::function<void(std::size_t i, std::span<const float> logits)>& on_row,
+      std::stop_token stop = {});
+
+  /// A second session that has read the same; blocks of the cache are shared until one writes.
+  Session fork() const;
+  /// Forgets all but the first `length` tokens; logits() are then empty until the next append.
+  /// Errors: kInvalidArgument if there are fewer.
+  Result<void> truncate(std::size_t length);
+
+  std::span<const float> logits() const noexcept;  // (vocabulary), empty before the first append
+  std::span<const TokenId> tokens() const noexcept;
+  std::size_t context_length() const noexcept;  // the most tokens it can hold
+  const Model& model() const noexcept;
+
+ private:
+  struct State;
+  explicit Session(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace weft::inference
