@@ -1,8 +1,49 @@
-#include <string>
-#include <vector>
+// Process-wide set-up: signals become a stop token, broken pipes become write errors.
 
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <pthread.h>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <unistd.h>
+
+#include "cli/exit_code.h"
 #include "cli/run.h"
 
+namespace {
+
+std::map<std::string, std::string> environment_map(char** entries) {
+  std::map<std::string, std::string> map;
+  for (; *entries != nullptr; ++entries) {
+    if (const char* equals = std::strchr(*entries, '=')) {
+      map.emplace(std::string(*entries, equals), equals + 1);
+    }
+  }
+  return map;
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
-  return weft::cli::run(std::vector<std::string>(argv + 1, argv + argc));
+  std::signal(SIGPIPE, SIG_IGN);
+  // Blocked before any thread starts, so that only the waiter below sees them.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::stop_source interrupted;
+  std::thread([signals, interrupted]() mutable {
+    int signal = 0;
+    sigwait(&signals, &signal);
+    interrupted.request_stop();
+    sigwait(&signals, &signal);  // asked twice: at once
+    _exit(static_cast<int>(weft::cli::ExitCode::kInterrupted));
+  }).detach();
+
+  return weft::cli::run({.arguments = std::vector<std::string>(argv + 1, argv + argc),
+                         .environment = environment_map(environ),
+                         .stop = interrupted.get_token()});
 }

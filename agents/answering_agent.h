@@ -1,0 +1,87 @@
+#pragma once
+// Answers a question from a collection of documents: retrieve passages, fit them into the model's
+// context, generate, bind each sentence of the answer to the passages that support it, and abstain
+// where the documents don't seem to hold the answer.
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agents/citation.h"
+#include "agents/confidence.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/result.h"
+#include "inference/cpu/thread_pool.h"
+#include "inference/generate.h"
+#include "inference/model.h"
+#include "retrieval/collection_store.h"
+#include "retrieval/document.h"
+
+namespace weft::agents {
+
+struct AnswerOptions {
+  std::string collection = "default";
+  std::size_t passages = 3;
+  std::size_t max_tokens = 160;
+  double threshold = 0.5;  // abstain below this confidence, 0..1; 0 = always answer
+  bool stop_words = false;  // keep the question's stop words in the query
+  inference::SamplingOptions sampling;
+  std::vector<inference::ChatMessage> history;  // earlier turns, oldest first
+  std::stop_token stop;
+};
+
+struct Answer {
+  std::string text;        // kAbstention if `abstained`
+  bool abstained = false;
+  double confidence = 0;   // that it is right: confidence.h
+  std::vector<Citation> citations;
+  std::vector<retrieval::PassageHit> passages;  // that the model was given
+  Evidence evidence;
+  std::string withheld;    // what the model said, where the agent abstained
+  inference::FinishReason finish_reason = inference::FinishReason::kStop;
+  inference::Usage usage;
+  inference::Timing timing;
+  std::chrono::duration<double> retrieval{};
+  std::chrono::duration<double> first_token{};  // from the question to the first text shown
+};
+
+/// Said instead of an answer.
+inline constexpr std::string_view kAbstention = "The documents don't seem to answer this.";
+
+/// Needs itself alone; several may share a model, on pools of their own.
+class AnsweringAgent {
+ public:
+  struct Options {
+    std::size_t context_length_max = 8192;
+    Logger* log = nullptr;    // told of each step; null is silent
+    const Clock* clock = nullptr;  // null is the system's
+  };
+
+  /// `store` and `pool` are borrowed and outlive the agent.
+  static Result<AnsweringAgent> open(const retrieval::CollectionStore& store,
+                                     std::shared_ptr<const inference::Model> model,
+                                     inference::cpu::ThreadPool& pool, const Options& options = {});
+
+  /// Text goes to `on_text` as it becomes certain: the first tokens are held back until the agent
+  /// has decided not to abstain. Cancelling returns what there is, with its finish reason.
+  /// Errors: kInvalidArgument for an empty question or options out of range, kNotFound for the
+  /// collection, those of the store and of generate().
+  Result<Answer> ask(std::string_view question, const AnswerOptions& options = {},
+                     const inference::OnText& on_text = {});
+
+ private:
+  AnsweringAgent(const retrieval::CollectionStore& store, inference::Session session,
+                 const Options& options);
+
+  const retrieval::CollectionStore* store_;
+  inference::Session session_;
+  Options options_;
+};
+
+}  // namespace weft::agents

@@ -1,0 +1,50 @@
+#pragma once
+// JSON Lines in, JSON Lines out: one request a line, one result a line, in order. A line that fails
+// gives {"id", "error"} and the rest go on.
+
+#include <functional>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "cli/context.h"
+#include "cli/exit_code.h"
+
+namespace weft::cli {
+
+/// One line's fields with typed access; what isn't in `known` is reported in "warnings".
+class BatchLine {
+ public:
+  /// Errors: kInvalidArgument if `text` isn't a JSON object.
+  static Result<BatchLine> parse(std::string_view text, const std::vector<std::string>& known);
+
+  const nlohmann::ordered_json& object() const noexcept { return *object_; }
+  bool has(const std::string& key) const;
+  /// Errors: kInvalidArgument names the key if its value has another type, or is missing where
+  /// there is no fallback.
+  Result<std::string> string(const std::string& key) const;
+  Result<double> number(const std::string& key, double fallback) const;
+  Result<std::size_t> count(const std::string& key, std::size_t fallback) const;
+  Result<bool> boolean(const std::string& key, bool fallback) const;
+  Result<std::vector<std::string>> strings(const std::string& key) const;  // none if missing
+
+ private:
+  std::shared_ptr<const nlohmann::ordered_json> object_;
+};
+
+using BatchHandler = std::function<Result<nlohmann::ordered_json>(const BatchLine&)>;
+
+/// Runs `handler` on every line of `file` ("-" is standard input). kPartial if some lines failed,
+/// kFailed if all did, kInterrupted after Ctrl-C.
+/// Errors: kNotFound or kIo for the file.
+Result<ExitCode> run_batch(Context& context, const std::string& file,
+                           const std::vector<std::string>& known, const BatchHandler& handler);
+
+/// A file's bytes; "-" is standard input. Errors: kNotFound, kIo; kResourceExhausted past
+/// `bytes_max`.
+Result<std::string> read_input(const std::string& file, std::size_t bytes_max);
+
+}  // namespace weft::cli

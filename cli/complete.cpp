@@ -1,0 +1,224 @@
+// `weft complete`: continues a prompt, as a chat turn or raw.
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include "cli/batch.h"
+#include "cli/json_output.h"
+#include "cli/verbs.h"
+#include "inference/chat_prompt.h"
+#include "inference/generate.h"
+#include "inference/session.h"
+
+namespace weft::cli {
+namespace {
+
+using inference::ChatMessage;
+using Json = nlohmann::ordered_json;
+
+constexpr std::size_t kPromptBytesMax = 64 << 20;
+
+struct Options {
+  std::string prompt;
+  std::string file;
+  std::string system;
+  std::string batch;
+  bool raw = false;
+  std::size_t max_tokens = 256;
+  inference::SamplingOptions sampling;
+  std::vector<std::string> stop;
+};
+
+struct Request {
+  std::vector<ChatMessage> messages;
+  std::string raw_prompt;
+  bool raw = false;
+  inference::GenerateOptions generate;
+};
+
+std::int64_t unix_time_s() {
+  return std::chrono::duration_cast<std::chrono::seconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+Result<std::vector<inference::TokenId>> prompt_ids(const inference::Model& model,
+                                                   const Request& request) {
+  const auto& tokenizer = model.tokenizer();
+  if (request.raw) {
+    auto ids = tokenizer.encode(request.raw_prompt, true);
+    if (const auto bos = tokenizer.bos(); tokenizer.adds_bos() && bos &&
+                                          (ids.empty() || ids.front() != *bos)) {
+      ids.insert(ids.begin(), *bos);
+    }
+    return ids;
+  }
+  return chat_prompt(model, request.messages, unix_time_s());
+}
+
+Json result_json(const std::vector<inference::TokenId>& prompt, const inference::Generation& made) {
+  return {{"text", made.text},
+          {"ids", made.ids},
+          {"prompt_ids", prompt},
+          {"finish_reason", inference::to_string(made.finish_reason)},
+          {"usage", usage_json(made.usage)},
+          {"timing", timing_json(made.timing, made.usage)}};
+}
+
+Result<Request> request_of(const Options& options) {
+  Request request;
+  request.raw = options.raw;
+  std::string prompt = options.prompt;
+  if (prompt.empty() || !options.file.empty()) {
+    if (!prompt.empty()) {
+      return Error{ErrorCode::kInvalidArgument, "give either PROMPT or --file, not both"};
+    }
+    WEFT_TRY(text, read_input(options.file.empty() ? "-" : options.file, kPromptBytesMax));
+    prompt = std::move(text);
+  }
+  if (options.raw) {
+    request.raw_prompt = std::move(prompt);
+  } else {
+    if (!options.system.empty()) request.messages.push_back({"system", options.system});
+    request.messages.push_back({"user", std::move(prompt)});
+  }
+  request.generate.max_tokens = options.max_tokens;
+  request.generate.sampling = options.sampling;
+  request.generate.stop = options.stop;
+  return request;
+}
+
+Result<std::vector<ChatMessage>> messages_of(const Json& list) {
+  const Error wrong{ErrorCode::kInvalidArgument,
+                    "\"messages\": a list of {\"role\", \"content\"} strings is needed here"};
+  std::vector<ChatMessage> messages;
+  if (!list.is_array() || list.empty()) return wrong;
+  for (const Json& item : list) {
+    if (!item.is_object() || !item.contains("role") || !item["role"].is_string() ||
+        !item.contains("content") || !item["content"].is_string()) {
+      return wrong;
+    }
+    messages.push_back({item["role"].get<std::string>(), item["content"].get<std::string>()});
+  }
+  return messages;
+}
+
+Result<Request> request_of(const BatchLine& line, const Options& defaults) {
+  Request request;
+  WEFT_TRY(raw, line.boolean("raw", defaults.raw));
+  request.raw = raw;
+  if (line.has("messages") == line.has("prompt")) {
+    return Error{ErrorCode::kInvalidArgument, "give either \"prompt\" or \"messages\""};
+  }
+  if (line.has("messages")) {
+    if (raw) return Error{ErrorCode::kInvalidArgument, "\"raw\" goes with \"prompt\""};
+    WEFT_TRY(messages, messages_of(line.object().at("messages")));
+    request.messages = std::move(messages);
+  } else {
+    WEFT_TRY(prompt, line.string("prompt"));
+    if (!defaults.system.empty()) request.messages.push_back({"system", defaults.system});
+    request.messages.push_back({"user", prompt});
+    request.raw_prompt = std::move(prompt);
+  }
+  auto& generate = request.generate;
+  WEFT_TRY(max_tokens, line.count("max_tokens", defaults.max_tokens));
+  WEFT_TRY(temperature, line.number("temperature", defaults.sampling.temperature));
+  WEFT_TRY(top_p, line.number("top_p", defaults.sampling.top_p));
+  WEFT_TRY(min_p, line.number("min_p", defaults.sampling.min_p));
+  WEFT_TRY(top_k, line.count("top_k", defaults.sampling.top_k));
+  WEFT_TRY(seed, line.count("seed", defaults.sampling.seed));
+  WEFT_TRY(stop, line.strings("stop"));
+  generate.max_tokens = max_tokens;
+  generate.sampling = {static_cast<float>(temperature), top_k, static_cast<float>(top_p),
+                       static_cast<float>(min_p), seed};
+  generate.stop = line.has("stop") ? stop : defaults.stop;
+  return request;
+}
+
+Result<ExitCode> run_lines(Context& context, const Options& options, inference::Session& session) {
+  static const std::vector<std::string> kKeys = {"id",    "prompt", "messages", "raw",  "max_tokens",
+                                                 "top_k", "top_p",  "min_p",    "seed", "temperature",
+                                                 "stop"};
+  return run_batch(context, options.batch, kKeys, [&](const BatchLine& line) -> Result<Json> {
+    WEFT_TRY(request, request_of(line, options));
+    WEFT_TRY(prompt, prompt_ids(session.model(), request));
+    request.generate.stop_token = context.stop;
+    WEFT_TRY(made, generate(session, prompt, request.generate));
+    if (made.finish_reason == inference::FinishReason::kCancelled) {
+      return Error{ErrorCode::kCancelled, "interrupted"};
+    }
+    return result_json(prompt, made);
+  });
+}
+
+Result<ExitCode> run_complete(Context& context, const Options& options) {
+  Request request;
+  if (options.batch.empty()) {
+    WEFT_TRY(made, request_of(options));
+    request = std::move(made);
+    WEFT_TRY_VOID(validate(request.generate.sampling));
+  }
+  WEFT_TRY(engine, load_engine(context));
+  WEFT_TRY(session,
+           inference::Session::open(engine.model, *engine.pool,
+                                    {.context_length_max = engine.context_length(context.config)}));
+  if (!options.batch.empty()) return run_lines(context, options, session);
+
+  WEFT_TRY(prompt, prompt_ids(*engine.model, request));
+  request.generate.stop_token = context.stop;
+  Console& console = context.console;
+  WEFT_TRY(made, generate(session, prompt, request.generate, [&](std::string_view text) {
+             return console.json_result() || console.print(text);
+           }));
+  if (console.json_result()) {
+    Json json = result_json(prompt, made);
+    json["model"] = engine.name;
+    json["timing"]["load_s"] = engine.load_seconds;
+    console.print_json(json);
+  } else {
+    console.print("\n");
+    char line[160];
+    std::snprintf(line, sizeof line, "%zu prompt tokens at %.0f/s, %zu tokens at %.1f/s",
+                  made.usage.prompt_tokens, made.timing.prefill_tokens_per_s(made.usage),
+                  made.usage.answer_tokens, made.timing.decode_tokens_per_s(made.usage));
+    if (console.err_is_terminal()) console.note(line);
+  }
+  return made.finish_reason == inference::FinishReason::kCancelled ? ExitCode::kInterrupted
+                                                                   : ExitCode::kDone;
+}
+
+}  // namespace
+
+void add_complete(CLI::App& app, Parsed& parsed) {
+  auto* verb = app.add_subcommand("complete", "Continue a prompt with the model, without retrieval");
+  const auto options = std::make_shared<Options>();
+  verb->add_option("prompt", options->prompt, "The prompt; from standard input if left out")
+      ->type_name("PROMPT");
+  verb->add_option("-f,--file", options->file, "Read the prompt from this file; - is standard input")
+      ->type_name("FILE");
+  verb->add_option("--system", options->system, "System message of the chat")->type_name("TEXT");
+  verb->add_flag("--raw", options->raw,
+                 "Take the prompt as it stands: no chat template, control tokens are parsed");
+  verb->add_option("--batch", options->batch,
+                   "Complete each line of a JSON Lines file: prompt or messages, max_tokens, "
+                   "temperature, top_k, top_p, min_p, seed, stop, raw, id")
+      ->type_name("FILE");
+  verb->add_option("-n,--max-tokens", options->max_tokens, "Most tokens to generate")->capture_default_str();
+  verb->add_option("-t,--temperature", options->sampling.temperature, "0 is greedy")->capture_default_str();
+  verb->add_option("--top-k", options->sampling.top_k, "Sample from the k likeliest; 0 = all")->capture_default_str();
+  verb->add_option("--top-p", options->sampling.top_p, "Smallest set with this probability")->capture_default_str();
+  verb->add_option("--min-p", options->sampling.min_p, "Least share of the likeliest one's")->capture_default_str();
+  verb->add_option("--seed", options->sampling.seed, "Seed of the sampler")->capture_default_str();
+  verb->add_option("--stop", options->stop, "End before this text; may be repeated")
+      ->type_name("TEXT")
+      ->take_all();
+  add_setting(*verb, parsed, "-m,--model", "model.name");
+  add_setting(*verb, parsed, "--threads", "engine.threads");
+  add_setting(*verb, parsed, "--context", "engine.context");
+  verb->callback([&parsed, options] {
+    parsed.action = [options](Context& context) { return run_complete(context, *options); };
+  });
+}
+
+}  // namespace weft::cli

@@ -1,0 +1,67 @@
+#pragma once
+// Settings of the program: one TOML file, the environment and flags, in rising order of precedence,
+// over built-in defaults. Every value knows where it came from.
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/result.h"
+
+namespace weft::cli {
+
+using Value = std::variant<bool, std::int64_t, double, std::string>;
+
+struct Setting {
+  std::string_view key;  // "section.name"; in the environment WEFT_SECTION_NAME
+  Value fallback;        // its type is the setting's type
+  double min = 0, max = 0;                  // of numbers, where max > min
+  std::vector<std::string_view> choices{};  // of strings, where any are named
+  std::string_view help;
+};
+
+/// Every setting there is, by section.
+std::span<const Setting> settings();
+
+/// A value as it stands in the file or the environment, or after a flag.
+std::string to_string(const Value& value);
+
+class Config {
+ public:
+  struct Entry {
+    Value value;
+    std::string origin;  // "default", "FILE:LINE", "environment WEFT_…", "flag --…"
+  };
+  struct Flag {
+    std::string name;  // "--model"
+    std::string key;   // "model.name"
+    std::string value;
+  };
+
+  /// Reads `file` if it exists (it must if `file_required`), then `environment`, then `flags`.
+  /// Errors: kInvalidArgument names the origin, the key and the nearest known key, or the value
+  /// and what is allowed; kNotFound for a required file; kIo.
+  static Result<Config> load(const std::filesystem::path& file, bool file_required,
+                             const std::map<std::string, std::string>& environment,
+                             const std::vector<Flag>& flags);
+
+  bool boolean(std::string_view key) const;
+  std::int64_t integer(std::string_view key) const;
+  double number(std::string_view key) const;
+  const std::string& string(std::string_view key) const;
+  const Entry& entry(std::string_view key) const;  // misuse aborts: keys are ours
+
+ private:
+  Result<void> apply(std::string_view key, const Value& value, const std::string& origin);
+  Result<void> apply_file(const std::filesystem::path& file, const std::string& text);
+  Result<void> apply_environment(const std::map<std::string, std::string>& environment);
+
+  std::map<std::string, Entry, std::less<>> entries_;
+};
+
+}  // namespace weft::cli

@@ -1,0 +1,42 @@
+#pragma once
+// What main() builds and every verb works with.
+
+#include <map>
+#include <memory>
+#include <stop_token>
+#include <string>
+
+#include "base/paths.h"
+#include "base/result.h"
+#include "cli/config.h"
+#include "cli/console.h"
+#include "cli/exit_code.h"
+#include "inference/cpu/thread_pool.h"
+#include "inference/model.h"
+
+namespace weft::cli {
+
+struct Context {
+  Config& config;
+  Console& console;
+  Paths paths;
+  std::filesystem::path config_file;
+  std::map<std::string, std::string> environment;
+  std::stop_token stop;  // Ctrl-C
+};
+
+/// A loaded model with the threads that run it.
+struct Engine {
+  std::unique_ptr<inference::cpu::ThreadPool> pool;
+  std::shared_ptr<const inference::Model> model;
+  std::string name;  // as the user named it
+  double load_seconds = 0;
+
+  std::size_t context_length(const Config& config) const;
+};
+
+/// Loads the model that the configuration names, with a progress bar.
+/// Errors: kNotFound says how to pull it.
+Result<Engine> load_engine(Context& context);
+
+}  // namespace weft::cli

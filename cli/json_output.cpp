@@ -1,0 +1,21 @@
+#include "cli/json_output.h"
+
+#include <nlohmann/json.hpp>
+
+namespace weft::cli {
+
+nlohmann::ordered_json usage_json(const inference::Usage& usage) {
+  return {{"prompt_tokens", usage.prompt_tokens},
+          {"cached_tokens", usage.cached_tokens},
+          {"completion_tokens", usage.answer_tokens},
+          {"total_tokens", usage.prompt_tokens + usage.answer_tokens}};
+}
+
+nlohmann::ordered_json timing_json(const inference::Timing& timing, const inference::Usage& usage) {
+  return {{"prefill_s", timing.prefill.count()},
+          {"decode_s", timing.decode.count()},
+          {"prefill_tokens_per_s", timing.prefill_tokens_per_s(usage)},
+          {"decode_tokens_per_s", timing.decode_tokens_per_s(usage)}};
+}
+
+}  // namespace weft::cli

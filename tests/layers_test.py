@@ -1,0 +1,64 @@
+#!/usr/bin/env python3
+"""Checks every #include against the order of the layers, and wrapped libraries against headers."""
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SEES = {
+    "base": [],
+    "storage": ["base"],
+    "inference": ["base", "storage"],
+    "retrieval": ["base", "storage", "inference"],
+    "tools": ["base", "storage", "inference"],
+    "planner": ["base", "storage", "inference", "retrieval", "tools"],
+    "agents": ["base", "storage", "inference", "retrieval", "tools", "planner"],
+}
+SEES["cli"] = SEES["examples"] = [*SEES, "agents"]
+# A library that one folder wraps: (pattern of its headers, where it may be included).
+WRAPPED = [
+    (r"sqlite3\.h", r"storage/.*\.cpp"),
+    (r"curl/", r"base/net/.*\.cpp"),
+    (r"openssl/", r"base/.*\.cpp"),
+    (r"archive", r"inference/.*\.cpp"),
+    (r"gumbo\.h", r"retrieval/.*\.cpp"),
+    (r"faiss/", r"retrieval/.*\.cpp"),
+    (r"CLI/", r"cli/.*\.cpp"),
+    (r"toml\+\+/", r"cli/.*\.cpp"),
+    (r"nlohmann/json\.hpp", r".*\.cpp|inference/jinja.*\.h"),
+    (r"immintrin\.h", r"inference/cpu/.*"),
+]
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
+
+
+def violations(name: str, text: str) -> list[str]:
+    folder = name.split("/")[0]
+    found = []
+    for bracket, header in INCLUDE.findall(text):
+        top = header.split("/")[0]
+        if bracket == '"' and top in SEES and top != folder and top not in SEES[folder]:
+            found.append(f"{name}: {folder} doesn't see {header}")
+        for pattern, allowed in WRAPPED:
+            if re.match(pattern, header) and not re.fullmatch(allowed, name):
+                found.append(f"{name}: {header} stays inside {allowed}")
+    return found
+
+
+def main() -> int:
+    # The check itself is checked first: a test that can't fail is none.
+    assert violations("base/a.h", '#include "storage/database.h"')
+    assert violations("retrieval/a.cpp", '#include "tools/tool.h"')
+    assert violations("agents/a.h", "#include <sqlite3.h>")
+    assert not violations("agents/a.cpp", '#include "planner/graph.h"')
+    found, files = [], 0
+    for folder in SEES:
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.suffix in (".h", ".cpp", ".inc", ".cu"):
+                files += 1
+                found += violations(str(path.relative_to(ROOT)), path.read_text())
+    print("\n".join(found) or f"{files} files keep to the layers")
+    return 1 if found or not files else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
