@@ -67,10 +67,10 @@ std::string StreamLogger::line(LogLevel level, std::string_view message,
     return dump(object);
   }
   constexpr std::size_t kClockAt = 11;  // after "2026-11-23T"
-  std::string out =
-      time.substr(kClockAt, 8) + " " + std::string(to_string(level)) + ": " + printable(message);
+  std::string out = time.substr(kClockAt, 8);
+  out.append(" ").append(to_string(level)).append(": ").append(printable(message));
   for (const LogField& field : fields) {
-    out += " " + std::string(field.key) + "=" + text_of(field.value);
+    out.append(" ").append(field.key).append("=").append(text_of(field.value));
   }
   return out;
 }
