@@ -22,6 +22,7 @@
 #include "inference/model.h"
 #include "retrieval/collection_store.h"
 #include "retrieval/document.h"
+#include "retrieval/query.h"
 
 namespace weft::agents {
 
@@ -30,7 +31,7 @@ struct AnswerOptions {
   std::size_t passages = 3;
   std::size_t max_tokens = 160;
   double threshold = 0.5;  // abstain below this confidence, 0..1; 0 = always answer
-  bool stop_words = false;  // keep the question's stop words in the query
+  retrieval::StopWords stop_words = retrieval::StopWords::kDropEnglish;
   inference::SamplingOptions sampling;
   std::vector<inference::ChatMessage> history;  // earlier turns, oldest first
   std::stop_token stop;
@@ -64,7 +65,7 @@ class AnsweringAgent {
   };
 
   /// `store` and `pool` are borrowed and outlive the agent.
-  static Result<AnsweringAgent> open(const retrieval::CollectionStore& store,
+  static Result<AnsweringAgent> open(retrieval::CollectionStore& store,
                                      std::shared_ptr<const inference::Model> model,
                                      inference::cpu::ThreadPool& pool, const Options& options = {});
 
@@ -76,10 +77,10 @@ class AnsweringAgent {
                      const inference::OnText& on_text = {});
 
  private:
-  AnsweringAgent(const retrieval::CollectionStore& store, inference::Session session,
+  AnsweringAgent(retrieval::CollectionStore& store, inference::Session session,
                  const Options& options);
 
-  const retrieval::CollectionStore* store_;
+  retrieval::CollectionStore* store_;
   inference::Session session_;
   Options options_;
 };

@@ -15,10 +15,15 @@ bool is_word_byte(unsigned char c) {
 // Endings are only cut where at least this much of the word stays.
 constexpr std::size_t kStemBytesMin = 4;
 
-std::string stem_of(std::string_view word) {
-  std::string stem;
-  stem.reserve(word.size());
-  for (const char c : word) stem += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+std::string lowered(std::string_view word) {
+  std::string lower(word);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return lower;
+}
+
+std::string stem_of(std::string stem) {
   static constexpr std::array<std::string_view, 9> kEndings = {"ations", "ation", "ings", "ing",
                                                                "ies",    "ed",    "es",   "ly", "s"};
   for (const std::string_view ending : kEndings) {
@@ -42,8 +47,8 @@ std::vector<Word> words(std::string_view text) {
     }
     const std::size_t start = i;
     while (i < text.size() && is_word_byte(static_cast<unsigned char>(text[i]))) ++i;
-    const std::string_view word = text.substr(start, i - start);
-    found.push_back({stem_of(word), start, i, retrieval::is_stop_word(word)});
+    const std::string lower = lowered(text.substr(start, i - start));
+    found.push_back({stem_of(lower), start, i, retrieval::is_english_stop_word(lower)});
   }
   return found;
 }

@@ -34,9 +34,7 @@ Result<BatchLine> BatchLine::parse(std::string_view text, const std::vector<std:
   Json warnings = Json::array();
   for (const auto& [key, value] : object->items()) {
     if (std::ranges::find(known, key) != known.end()) continue;
-    const auto guess = nearest(key, known);
-    warnings.push_back("ignored \"" + key + "\"" +
-                       (guess ? "; did you mean \"" + *guess + "\"?" : std::string()));
+    warnings.push_back("ignored \"" + key + "\"" + did_you_mean(key, known));
   }
   if (!warnings.empty()) (*object)["warnings"] = std::move(warnings);
   BatchLine line;

@@ -28,9 +28,10 @@ std::vector<std::string> known_keys() {
 }
 
 Error unknown_key(std::string_view key, const std::string& origin) {
-  std::string message = origin + ": unknown setting '" + std::string(key) + "'";
-  if (const auto guess = nearest(key, known_keys())) message += "; did you mean '" + *guess + "'?";
-  return {ErrorCode::kInvalidArgument, message + " (`weft config show` lists all settings)"};
+  const auto keys = known_keys();
+  return {ErrorCode::kInvalidArgument, origin + ": unknown setting \"" + std::string(key) + "\"" +
+                                           did_you_mean(key, keys) +
+                                           " (`weft config show` lists all settings)"};
 }
 
 std::string_view type_name(const Value& value) {
@@ -181,7 +182,7 @@ Result<void> Config::apply_file(const std::filesystem::path& file, const std::st
   return {};
 }
 
-Result<void> Config::apply_environment(const std::map<std::string, std::string>& environment) {
+Result<void> Config::apply_environment(const Environment& environment) {
   for (const Setting& setting : settings()) {
     std::vector<std::string> names{environment_name(setting.key)};
     if (setting.key == "engine.cpu") names.insert(names.begin(), "WEFT_CPU");
@@ -212,7 +213,7 @@ Result<void> Config::apply_environment(const std::map<std::string, std::string>&
 }
 
 Result<Config> Config::load(const std::filesystem::path& file, bool file_required,
-                            const std::map<std::string, std::string>& environment,
+                            const Environment& environment,
                             const std::vector<Flag>& flags) {
   Config config;
   for (const Setting& setting : settings()) {

@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/paths.h"
 #include "base/result.h"
 
 namespace weft::cli {
@@ -47,7 +48,7 @@ class Config {
   /// Errors: kInvalidArgument names the origin, the key and the nearest known key, or the value
   /// and what is allowed; kNotFound for a required file; kIo.
   static Result<Config> load(const std::filesystem::path& file, bool file_required,
-                             const std::map<std::string, std::string>& environment,
+                             const Environment& environment,
                              const std::vector<Flag>& flags);
 
   bool boolean(std::string_view key) const;
@@ -59,7 +60,7 @@ class Config {
  private:
   Result<void> apply(std::string_view key, const Value& value, const std::string& origin);
   Result<void> apply_file(const std::filesystem::path& file, const std::string& text);
-  Result<void> apply_environment(const std::map<std::string, std::string>& environment);
+  Result<void> apply_environment(const Environment& environment);
 
   std::map<std::string, Entry, std::less<>> entries_;
 };

@@ -1,7 +1,7 @@
 #pragma once
 // What main() builds and every verb works with.
 
-#include <map>
+#include <filesystem>
 #include <memory>
 #include <stop_token>
 #include <string>
@@ -19,9 +19,9 @@ namespace weft::cli {
 struct Context {
   Config& config;
   Console& console;
-  Paths paths;
+  std::filesystem::path data_home;  // weft.db, models/, segments/, traces/
   std::filesystem::path config_file;
-  std::map<std::string, std::string> environment;
+  Environment environment;
   std::stop_token stop;  // Ctrl-C
 };
 
@@ -34,6 +34,9 @@ struct Engine {
 
   std::size_t context_length(const Config& config) const;
 };
+
+/// Where the configured model's file is. Errors: kNotFound says how to pull it.
+Result<std::filesystem::path> model_path(const Context& context);
 
 /// Loads the model that the configuration names, with a progress bar.
 /// Errors: kNotFound says how to pull it.

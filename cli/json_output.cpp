@@ -18,4 +18,10 @@ nlohmann::ordered_json timing_json(const inference::Timing& timing, const infere
           {"decode_tokens_per_s", timing.decode_tokens_per_s(usage)}};
 }
 
+nlohmann::ordered_json passage_json(const retrieval::PassageHit& passage) {
+  return {{"source", passage.source},       {"start", passage.start}, {"end", passage.end},
+          {"score", passage.score},         {"text", passage.text},   {"title", passage.title},
+          {"heading", passage.heading_path}, {"root", passage.root}};
+}
+
 }  // namespace weft::cli

@@ -2,29 +2,15 @@
 
 #include <csignal>
 #include <cstdlib>
-#include <cstring>
 #include <pthread.h>
 #include <stop_token>
 #include <string>
 #include <thread>
 #include <unistd.h>
 
+#include "base/paths.h"
 #include "cli/exit_code.h"
 #include "cli/run.h"
-
-namespace {
-
-std::map<std::string, std::string> environment_map(char** entries) {
-  std::map<std::string, std::string> map;
-  for (; *entries != nullptr; ++entries) {
-    if (const char* equals = std::strchr(*entries, '=')) {
-      map.emplace(std::string(*entries, equals), equals + 1);
-    }
-  }
-  return map;
-}
-
-}  // namespace
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
@@ -44,6 +30,6 @@ int main(int argc, char** argv) {
   }).detach();
 
   return weft::cli::run({.arguments = std::vector<std::string>(argv + 1, argv + argc),
-                         .environment = environment_map(environ),
+                         .environment = weft::read_environment(environ),
                          .stop = interrupted.get_token()});
 }

@@ -1,6 +1,7 @@
 #include "cli/run.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <sstream>
 
 #include "base/nearest.h"
@@ -58,8 +59,7 @@ std::string flag_hint(const CLI::App& verb, const std::string& message) {
   for (const CLI::Option* option : verb.get_options()) {
     for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
   }
-  const auto guess = nearest(flag, known);
-  return guess && *guess != flag ? "; did you mean '" + *guess + "'?" : "";
+  return std::ranges::find(known, flag) == known.end() ? did_you_mean(flag, known) : "";
 }
 
 // Reports a command line that doesn't parse; returns the exit code.
@@ -75,10 +75,7 @@ int refuse(const CLI::App& app, const CLI::ParseError& error, const Process& pro
   const auto stray = verb.remaining();
   const auto verbs = verb_names(verb);
   if (!verbs.empty() && !stray.empty() && !stray.front().starts_with("-")) {
-    message = "unknown verb '" + stray.front() + "'";
-    if (const auto guess = nearest(stray.front(), verbs)) {
-      message += "; did you mean '" + *guess + "'?";
-    }
+    message = "unknown verb \"" + stray.front() + "\"" + did_you_mean(stray.front(), verbs);
   } else {
     message += flag_hint(verb, message);
   }
@@ -93,19 +90,18 @@ int refuse(const CLI::App& app, const CLI::ParseError& error, const Process& pro
 }
 
 Result<ExitCode> act(const Process& process, const Parsed& parsed, Console& console) {
-  Paths paths;
-  {
-    auto found = find_paths(process.environment);
-    if (!found) return std::move(found).error();
-    paths = *std::move(found);
-  }
+  WEFT_TRY(data, data_home(process.environment));
   const bool given = !parsed.config_file.empty();
-  const std::filesystem::path file = given ? parsed.config_file : paths.config_file.string();
+  std::filesystem::path file = parsed.config_file;
+  if (!given) {
+    WEFT_TRY(usual, config_file(process.environment));
+    file = usual;
+  }
   auto config = Config::load(file, given, process.environment, parsed.flags);
   if (!config) return std::move(config).error();
   console = Console(process.out, process.err,
                     {.json_result = parsed.json, .json_log = config->string("log.format") == "json"});
-  Context context{*config, console, paths, file, process.environment, process.stop};
+  Context context{*config, console, data, file, process.environment, process.stop};
   return parsed.action(context);
 }
 

@@ -2,16 +2,17 @@
 // The program `weft` as a function: arguments in, exit code out.
 
 #include <cstdio>
-#include <map>
 #include <stop_token>
 #include <string>
 #include <vector>
+
+#include "base/paths.h"
 
 namespace weft::cli {
 
 struct Process {
   std::vector<std::string> arguments;  // without the program's name
-  std::map<std::string, std::string> environment;
+  Environment environment;
   std::FILE* out = stdout;
   std::FILE* err = stderr;
   std::stop_token stop;  // Ctrl-C

@@ -32,6 +32,8 @@ struct GenerateOptions {
   std::size_t max_tokens = 256;
   std::vector<std::string> stop;  // non-empty strings; matched across tokens, cut from the text
   std::stop_token stop_token;     // checked before each step
+  /// Told of each token of the answer before its text is handed out, with ln p as in Generation.
+  std::function<void(TokenId id, float log_probability)> on_token;
 };
 
 /// Tokens counted where they were spent.

@@ -1,0 +1,79 @@
+// `weft ask`: a question answered from a collection, with citations.
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "cli/answer_output.h"
+#include "cli/batch.h"
+#include "cli/collections.h"
+#include "cli/verbs.h"
+
+namespace weft::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct Options {
+  std::string question;
+  std::string batch;
+};
+
+Result<ExitCode> run_ask(Context& context, const Options& options) {
+  if (options.question.empty() == options.batch.empty()) {
+    return Error{ErrorCode::kInvalidArgument, "give either QUESTION or --batch FILE"};
+  }
+  WEFT_TRY(store, open_store(context));
+  WEFT_TRY(engine, load_engine(context));
+  WEFT_TRY(agent, open_agent(context, store, engine));
+  auto asked = answer_options(context);
+  if (!options.batch.empty()) {
+    return run_batch(context, options.batch, {"id", "question"},
+                     [&](const BatchLine& line) -> Result<Json> {
+                       WEFT_TRY(question, line.string("question"));
+                       WEFT_TRY(answer, agent.ask(question, asked));
+                       if (answer.finish_reason == inference::FinishReason::kCancelled) {
+                         return Error{ErrorCode::kCancelled, "interrupted"};
+                       }
+                       return answer_json(answer, engine);
+                     });
+  }
+  Console& console = context.console;
+  WEFT_TRY(answer, agent.ask(options.question, asked, [&](std::string_view text) {
+             return console.json_result() || console.print(text);
+           }));
+  if (console.json_result()) {
+    console.print_json(answer_json(answer, engine));
+  } else {
+    console.print(answer_text(answer, console));
+  }
+  return answer.finish_reason == inference::FinishReason::kCancelled ? ExitCode::kInterrupted
+                                                                     : ExitCode::kDone;
+}
+
+}  // namespace
+
+void add_answer_settings(CLI::App& verb, Parsed& parsed) {
+  add_setting(verb, parsed, "-c,--collection", "retrieval.collection");
+  add_setting(verb, parsed, "-k,--passages", "retrieval.passages");
+  add_setting(verb, parsed, "-n,--max-tokens", "answer.max_tokens");
+  add_setting(verb, parsed, "--threshold", "answer.threshold");
+  add_setting(verb, parsed, "--stop-words", "retrieval.stop_words");
+  add_setting(verb, parsed, "-m,--model", "model.name");
+  add_setting(verb, parsed, "--threads", "engine.threads");
+  add_setting(verb, parsed, "--context", "engine.context");
+}
+
+void add_ask(CLI::App& app, Parsed& parsed) {
+  auto* verb = app.add_subcommand("ask", "Answer a question from the documents, with citations");
+  const auto options = std::make_shared<Options>();
+  verb->add_option("question", options->question, "The question")->type_name("QUESTION");
+  verb->add_option("--batch", options->batch,
+                   "Answer each line of a JSON Lines file: question, id; - is standard input")
+      ->type_name("FILE");
+  add_answer_settings(*verb, parsed);
+  verb->callback([&parsed, options] {
+    parsed.action = [options](Context& context) { return run_ask(context, *options); };
+  });
+}
+
+}  // namespace weft::cli

@@ -1,0 +1,106 @@
+// `weft chat`: a conversation over a collection; each turn retrieves anew.
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+#include <poll.h>
+#include <unistd.h>
+
+#include "cli/answer_output.h"
+#include "cli/collections.h"
+#include "cli/verbs.h"
+
+namespace weft::cli {
+namespace {
+
+constexpr int kPollMilliseconds = 100;
+constexpr std::size_t kLineBytesMax = 1 << 20;
+constexpr std::size_t kTurnsMax = 16;  // question and answer pairs that are kept
+
+enum class Input { kLine, kEnd, kInterrupted };
+
+// Standard input line by line, giving up when Ctrl-C comes.
+class LineReader {
+ public:
+  Input next(std::stop_token stop, std::string& line) {
+    for (;;) {
+      if (const auto newline = buffer_.find('\n'); newline != std::string::npos) {
+        line = buffer_.substr(0, newline);
+        buffer_.erase(0, newline + 1);
+        return Input::kLine;
+      }
+      if (stop.stop_requested()) return Input::kInterrupted;
+      if (ended_ || buffer_.size() > kLineBytesMax) {
+        if (buffer_.empty()) return Input::kEnd;
+        line.swap(buffer_);
+        buffer_.clear();
+        return Input::kLine;
+      }
+      pollfd descriptor{STDIN_FILENO, POLLIN, 0};
+      if (poll(&descriptor, 1, kPollMilliseconds) <= 0) continue;
+      char bytes[4096];
+      const auto got = read(STDIN_FILENO, bytes, sizeof bytes);
+      if (got > 0) {
+        buffer_.append(bytes, static_cast<std::size_t>(got));
+      } else {
+        ended_ = true;
+      }
+    }
+  }
+
+ private:
+  std::string buffer_;
+  bool ended_ = false;
+};
+
+Result<ExitCode> run_chat(Context& context) {
+  WEFT_TRY(store, open_store(context));
+  WEFT_TRY(engine, load_engine(context));
+  WEFT_TRY(agent, open_agent(context, store, engine));
+  Console& console = context.console;
+  const bool prompt = isatty(STDIN_FILENO) == 1 && !console.json_result();
+  if (prompt) {
+    console.note("Ask about the documents in \"" + context.config.string("retrieval.collection") +
+                 "\". /clear forgets the conversation; /quit or Ctrl-D ends it.");
+  }
+  auto options = answer_options(context);
+  LineReader reader;
+  std::string line;
+  for (;;) {
+    if (prompt) console.print("\n> ");
+    const Input input = reader.next(context.stop, line);
+    if (input == Input::kInterrupted) return ExitCode::kInterrupted;
+    if (input == Input::kEnd || line == "/quit" || line == "/exit") return ExitCode::kDone;
+    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+    if (line == "/clear") {
+      options.history.clear();
+      continue;
+    }
+    auto answer = agent.ask(line, options, [&](std::string_view text) {
+      return console.json_result() || console.print(text);
+    });
+    if (!answer) return std::move(answer).error();
+    if (console.json_result()) {
+      console.print_json(answer_json(*answer, engine));
+    } else {
+      console.print(answer_text(*answer, console));
+    }
+    if (answer->finish_reason == inference::FinishReason::kCancelled) {
+      return ExitCode::kInterrupted;
+    }
+    options.history.push_back({"user", line});
+    options.history.push_back({"assistant", answer->text});
+    if (options.history.size() > 2 * kTurnsMax) {
+      options.history.erase(options.history.begin(), options.history.begin() + 2);
+    }
+  }
+}
+
+}  // namespace
+
+void add_chat(CLI::App& app, Parsed& parsed) {
+  auto* verb = app.add_subcommand("chat", "Ask question after question, one a line");
+  add_answer_settings(*verb, parsed);
+  verb->callback([&parsed] { parsed.action = run_chat; });
+}
+
+}  // namespace weft::cli

@@ -1,0 +1,66 @@
+#include "cli/context.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "cli/collections.h"
+#include "cli/models.h"
+
+namespace weft::cli {
+
+std::size_t Engine::context_length(const Config& config) const {
+  return std::min(static_cast<std::size_t>(config.integer("engine.context")),
+                  model->config().context_length);
+}
+
+Result<std::filesystem::path> model_path(const Context& context) {
+  WEFT_TRY(tools, ModelTools::open(context));
+  const std::string& name = context.config.string("model.name");
+  WEFT_TRY(path, tools->store().path_of(name));
+  if (std::filesystem::is_directory(path)) {
+    return Error{ErrorCode::kInvalidArgument, "\"" + name + "\" isn't a chat model"};
+  }
+  return path;
+}
+
+Result<Engine> load_engine(Context& context) {
+  const auto start = std::chrono::steady_clock::now();
+  Engine engine;
+  engine.name = context.config.string("model.name");
+  WEFT_TRY(path, model_path(context));
+  WEFT_TRY(level, inference::cpu::choose_level(context.config.string("engine.cpu")));
+  engine.pool = std::make_unique<inference::cpu::ThreadPool>(
+      static_cast<std::size_t>(context.config.integer("engine.threads")));
+  Progress progress(context.console, "loading " + engine.name, Progress::Unit::kBytes);
+  inference::ModelOptions options;
+  options.level = level;
+  options.stop = context.stop;
+  options.on_progress = [&](std::uint64_t done, std::uint64_t total) {
+    progress.update(done, total);
+  };
+  WEFT_TRY(model, inference::Model::load(path, options));
+  engine.model = std::move(model);
+  progress.clear();
+  if (!engine.model->template_warning().empty()) {
+    context.console.warn(engine.model->template_warning());
+  }
+  engine.load_seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return engine;
+}
+
+retrieval::StopWords stop_words(const Config& config) {
+  return config.string("retrieval.stop_words") == "none" ? retrieval::StopWords::kKeep
+                                                         : retrieval::StopWords::kDropEnglish;
+}
+
+Result<retrieval::CollectionStore> open_store(const Context& context) {
+  const auto path = context.data_home / "weft.db";
+  if (!std::filesystem::exists(path)) {
+    return Error{ErrorCode::kNotFound, "nothing is indexed yet (no " + path.string() +
+                                           "); start with: weft index DIR"};
+  }
+  return retrieval::CollectionStore::open(path, retrieval::CollectionStore::Mode::kRead);
+}
+
+}  // namespace weft::cli

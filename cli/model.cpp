@@ -1,0 +1,190 @@
+// `weft model`: the models on this machine.
+
+#include <CLI/CLI.hpp>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "cli/models.h"
+#include "cli/verbs.h"
+#include "inference/gguf.h"
+
+namespace weft::cli {
+namespace {
+
+using inference::ModelEntry;
+using inference::PullPhase;
+using Json = nlohmann::ordered_json;
+
+Json entry_json(const ModelEntry& entry) {
+  return {{"name", entry.name},       {"present", entry.present},
+          {"known", entry.known},     {"size_bytes", entry.size_bytes},
+          {"source", entry.source},   {"sha256", entry.sha256},
+          {"licence", entry.licence}, {"licence_url", entry.licence_url},
+          {"pulled_at", entry.pulled_at}, {"path", entry.path.string()}};
+}
+
+Result<ExitCode> list(Context& context) {
+  WEFT_TRY(tools, ModelTools::open(context));
+  WEFT_TRY(entries, tools->store().list());
+  Json json = Json::array();
+  std::string text;
+  for (const ModelEntry& entry : entries) {
+    json.push_back(entry_json(entry));
+    std::string name = entry.name;
+    name.resize(std::max<std::size_t>(name.size(), 24), ' ');
+    std::string size = human_bytes(entry.size_bytes);
+    size.resize(std::max<std::size_t>(size.size(), 10), ' ');
+    text += (entry.present ? "  " : "- ") + name + " " + size + " " + entry.licence +
+            (entry.present ? "" : context.console.dim("  (not here: weft model pull " + entry.name + ")")) +
+            "\n";
+  }
+  if (context.console.json_result()) {
+    context.console.print_json({{"models", json}});
+  } else {
+    context.console.print(text);
+  }
+  return ExitCode::kDone;
+}
+
+Result<ExitCode> pull(Context& context, const std::string& source, const std::string& name) {
+  WEFT_TRY(tools, ModelTools::open(context));
+  Progress progress(context.console, source, Progress::Unit::kBytes);
+  inference::PullOptions options;
+  options.name = name;
+  options.stop = context.stop;
+  options.offline = context.config.boolean("network.offline");
+  options.on_progress = [&](PullPhase phase, std::uint64_t done, std::uint64_t total) {
+    progress.label(source + ": " + std::string(to_string(phase)));
+    progress.update(done, total);
+  };
+  WEFT_TRY(entry, tools->store().pull(source, options));
+  progress.clear();
+  if (context.console.json_result()) {
+    context.console.print_json(entry_json(entry));
+  } else {
+    context.console.print(entry.name + ": " + human_bytes(entry.size_bytes) + " at " +
+                          entry.path.string() +
+                          (entry.licence.empty() ? "" : " (licence: " + entry.licence + ")") + "\n");
+  }
+  return ExitCode::kDone;
+}
+
+Result<ExitCode> verify(Context& context, const std::string& name) {
+  WEFT_TRY(tools, ModelTools::open(context));
+  Progress progress(context.console, "checking " + name, Progress::Unit::kBytes);
+  inference::PullOptions options;
+  options.stop = context.stop;
+  options.on_progress = [&](PullPhase, std::uint64_t done, std::uint64_t total) {
+    progress.update(done, total);
+  };
+  WEFT_TRY_VOID(tools->store().verify(name, options));
+  progress.clear();
+  if (context.console.json_result()) {
+    context.console.print_json({{"name", name}, {"verified", true}});
+  } else {
+    context.console.print(name + ": every byte is as it was pulled\n");
+  }
+  return ExitCode::kDone;
+}
+
+Result<ExitCode> remove(Context& context, const std::string& name) {
+  WEFT_TRY(tools, ModelTools::open(context));
+  WEFT_TRY_VOID(tools->store().remove(name));
+  if (context.console.json_result()) {
+    context.console.print_json({{"name", name}, {"removed", true}});
+  } else {
+    context.console.print(name + ": removed\n");
+  }
+  return ExitCode::kDone;
+}
+
+Json tensor_json(const inference::TensorInfo& tensor) {
+  return {{"name", tensor.name},
+          {"type", to_string(tensor.type)},
+          {"dims", tensor.dims},
+          {"size_bytes", tensor.size_bytes}};
+}
+
+Result<ExitCode> inspect(Context& context, const std::string& name, bool with_tensors) {
+  WEFT_TRY(tools, ModelTools::open(context));
+  WEFT_TRY(path, tools->store().path_of(name));
+  WEFT_TRY(file, inference::GgufFile::open(path));
+  std::map<std::string, std::size_t> types;
+  std::uint64_t parameters = 0;
+  Json tensors = Json::array();
+  std::string tensor_lines;
+  for (const auto& tensor : file.tensors()) {
+    ++types[std::string(to_string(tensor.type))];
+    parameters += tensor.row_length() * tensor.rows();
+    if (!with_tensors) continue;
+    tensors.push_back(tensor_json(tensor));
+    std::string dims;
+    for (const auto dim : tensor.dims) dims += (dims.empty() ? "" : " x ") + std::to_string(dim);
+    tensor_lines += tensor.name + "  " + std::string(to_string(tensor.type)) + "  " + dims + "\n";
+  }
+  if (context.console.json_result()) {
+    Json metadata = Json::object();
+    for (const auto key : file.keys()) metadata[std::string(key)] = file.describe(key);
+    Json json = {{"path", path.string()},
+                 {"version", file.version()},
+                 {"size_bytes", file.size_bytes()},
+                 {"parameters", parameters},
+                 {"tensor_types", types},
+                 {"metadata", std::move(metadata)}};
+    if (with_tensors) json["tensors"] = std::move(tensors);
+    context.console.print_json(json);
+    return ExitCode::kDone;
+  }
+  std::string text = path.string() + "\nGGUF version " + std::to_string(file.version()) + ", " +
+                     human_bytes(file.size_bytes()) + ", " + std::to_string(parameters / 1'000'000) +
+                     " M parameters, " + std::to_string(file.tensors().size()) + " tensors:";
+  for (const auto& [type, count] : types) text += " " + type + " " + std::to_string(count);
+  text += "\n\n";
+  for (const auto key : file.keys()) text += std::string(key) + " = " + file.describe(key) + "\n";
+  if (with_tensors) text += "\n" + tensor_lines;
+  context.console.print(text);
+  return ExitCode::kDone;
+}
+
+}  // namespace
+
+void add_model(CLI::App& app, Parsed& parsed) {
+  auto* verb = app.add_subcommand("model", "List, fetch, look into, check and remove models");
+  verb->require_subcommand(1);
+  const auto name = std::make_shared<std::string>();
+  const auto local_name = std::make_shared<std::string>();
+  const auto tensors = std::make_shared<bool>(false);
+
+  verb->add_subcommand("list", "List known models and those that are here")
+      ->callback([&parsed] { parsed.action = [](Context& context) { return list(context); }; });
+
+  auto* pull_verb = verb->add_subcommand("pull", "Fetch a model");
+  pull_verb
+      ->add_option("source", *name,
+                   "A known name (see `weft model list`), a GGUF file, or hf:OWNER/REPO/FILE")
+      ->required();
+  pull_verb->add_option("--name", *local_name, "Keep a file or hf: model under this name")
+      ->type_name("NAME");
+  pull_verb->callback([&parsed, name, local_name] {
+    parsed.action = [=](Context& context) { return pull(context, *name, *local_name); };
+  });
+
+  auto* inspect_verb = verb->add_subcommand("inspect", "Show a model file's metadata and formats");
+  inspect_verb->add_option("name", *name, "A model here, or a GGUF file")->required();
+  inspect_verb->add_flag("--tensors", *tensors, "List every tensor");
+  inspect_verb->callback([&parsed, name, tensors] {
+    parsed.action = [=](Context& context) { return inspect(context, *name, *tensors); };
+  });
+
+  auto* verify_verb = verb->add_subcommand("verify", "Compare a model's bytes with its checksum");
+  verify_verb->add_option("name", *name, "A model here")->required();
+  verify_verb->callback(
+      [&parsed, name] { parsed.action = [=](Context& context) { return verify(context, *name); }; });
+
+  auto* remove_verb = verb->add_subcommand("rm", "Delete a model");
+  remove_verb->add_option("name", *name, "A model here")->required();
+  remove_verb->callback(
+      [&parsed, name] { parsed.action = [=](Context& context) { return remove(context, *name); }; });
+}
+
+}  // namespace weft::cli
