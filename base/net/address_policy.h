@@ -27,10 +27,9 @@ struct IpAddress {
 /// with one to four parts (inet_aton), IPv6 with or without brackets and zone.
 std::optional<IpAddress> parse_address(std::string_view text);
 
-/// True if the address is one host somewhere on the public Internet. False for every block of the
-/// IANA special-purpose registries that isn't globally reachable, for multicast, and for forms
-/// that carry an IPv4 address inside (mapped, compatible, 6to4, Teredo, NAT64, ISATAP) if that
-/// isn't global either.
+/// True if the address is one host somewhere on the public Internet. False for the blocks of the
+/// IANA special-purpose registries, multicast and what isn't allocated. Mapped, 6to4, NAT64 and
+/// ISATAP forms carry an IPv4 address, which must be global too; Teredo never is.
 bool is_global(const IpAddress& address) noexcept;
 
 class AddressPolicy {

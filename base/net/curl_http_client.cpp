@@ -1,0 +1,561 @@
+#include "base/net/curl_http_client.h"
+
+#include <arpa/inet.h>
+#include <curl/curl.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <charconv>
+#include <csignal>
+#include <cstring>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "base/guard.h"
+
+namespace weft::net {
+namespace {
+
+constexpr std::uint64_t kErrorBodyBytesMax = std::uint64_t{64} << 10;
+constexpr std::size_t kHeaderBytesMax = std::size_t{256} << 10;
+constexpr std::chrono::milliseconds kPollMax{1000};
+
+struct FreeUrl {
+  void operator()(CURLU* url) const noexcept { curl_url_cleanup(url); }
+};
+struct FreeEasy {
+  void operator()(CURL* easy) const noexcept { curl_easy_cleanup(easy); }
+};
+struct FreeMulti {
+  void operator()(CURLM* multi) const noexcept { curl_multi_cleanup(multi); }
+};
+struct FreeList {
+  void operator()(curl_slist* list) const noexcept { curl_slist_free_all(list); }
+};
+
+/// A transfer's handles; the multi handle keeps connections for the next transfer.
+struct Handles {
+  std::unique_ptr<CURLM, FreeMulti> multi;
+  std::unique_ptr<CURL, FreeEasy> easy;
+};
+
+/// TLS writes to a closed socket raise SIGPIPE, which would end a program that doesn't expect it.
+class BlockSigpipe {
+ public:
+  BlockSigpipe() {
+    sigset_t pending;
+    ::sigpending(&pending);
+    was_pending_ = ::sigismember(&pending, SIGPIPE) == 1;
+    ::sigemptyset(&only_);
+    ::sigaddset(&only_, SIGPIPE);
+    ::pthread_sigmask(SIG_BLOCK, &only_, &before_);
+  }
+  ~BlockSigpipe() {
+    constexpr timespec kNow{};
+    if (!was_pending_) ::sigtimedwait(&only_, nullptr, &kNow);
+    ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+  BlockSigpipe(const BlockSigpipe&) = delete;
+  BlockSigpipe& operator=(const BlockSigpipe&) = delete;
+
+ private:
+  bool was_pending_ = false;
+  sigset_t only_{};
+  sigset_t before_{};
+};
+
+struct Url {
+  std::string text;
+  std::string scheme;
+  std::string host;  // without brackets
+  std::uint16_t port = 0;
+
+  std::string origin() const { return scheme + "://" + host + ":" + std::to_string(port); }
+};
+
+std::string part_of(CURLU* url, CURLUPart part, unsigned flags) {
+  char* text = nullptr;
+  if (curl_url_get(url, part, &text, flags) != CURLUE_OK || text == nullptr) return {};
+  std::string out(text);
+  curl_free(text);
+  return out;
+}
+
+/// `reference` may be relative to `base`, which is empty or a URL.
+Result<Url> parse_url(const std::string& base, const std::string& reference) {
+  const std::unique_ptr<CURLU, FreeUrl> parsed(curl_url());
+  CURLUcode code = CURLUE_OUT_OF_MEMORY;
+  if (parsed) code = CURLUE_OK;
+  for (const std::string* text : {&base, &reference}) {
+    if (code != CURLUE_OK || (text == &base && base.empty())) continue;
+    if (text->find('\0') != std::string::npos) code = CURLUE_MALFORMED_INPUT;
+    if (code == CURLUE_OK) {
+      code = curl_url_set(parsed.get(), CURLUPART_URL, text->c_str(), CURLU_DISALLOW_USER);
+    }
+  }
+  if (code != CURLUE_OK) {
+    return Error{ErrorCode::kInvalidArgument,
+                 std::string("this URL can't be used: ") + curl_url_strerror(code)};
+  }
+  Url url;
+  url.text = part_of(parsed.get(), CURLUPART_URL, 0);
+  url.scheme = part_of(parsed.get(), CURLUPART_SCHEME, 0);
+  url.host = part_of(parsed.get(), CURLUPART_HOST, 0);
+  if (url.host.starts_with('[') && url.host.ends_with(']')) {
+    url.host = url.host.substr(1, url.host.size() - 2);
+  }
+  const std::string port = part_of(parsed.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT);
+  std::from_chars(port.data(), port.data() + port.size(), url.port);
+  if (url.scheme != "http" && url.scheme != "https") {
+    return Error{ErrorCode::kInvalidArgument,
+                 "scheme \"" + url.scheme + "\" is not allowed: only http and https are"};
+  }
+  if (url.host.empty() || url.port == 0) {
+    return Error{ErrorCode::kInvalidArgument, "this URL has no host or no valid port"};
+  }
+  return url;
+}
+
+bool is_token(std::string_view text) {  // RFC 9110, 5.6.2
+  return !text.empty() && std::ranges::all_of(text, [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+           std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+  });
+}
+
+Result<void> check_request(const HttpRequest& request) {
+  if (!is_token(request.method)) {
+    return Error{ErrorCode::kInvalidArgument, "\"" + request.method + "\" is no HTTP method"};
+  }
+  for (const HttpHeader& header : request.headers) {
+    if (!is_token(header.name) ||
+        header.value.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) {
+      return Error{ErrorCode::kInvalidArgument,
+                   "header \"" + header.name + "\" has characters that HTTP forbids"};
+    }
+  }
+  return {};
+}
+
+bool is_redirect(const HttpHead& head) {
+  constexpr int kStatuses[] = {301, 302, 303, 307, 308};
+  return std::ranges::count(kStatuses, head.status) > 0 && head.header("Location");
+}
+
+std::string_view trim(std::string_view text) {
+  constexpr std::string_view kSpace = " \t\r\n";
+  const std::size_t from = text.find_first_not_of(kSpace);
+  if (from == std::string_view::npos) return {};
+  return text.substr(from, text.find_last_not_of(kSpace) + 1 - from);
+}
+
+std::optional<std::uint64_t> number_of(std::string_view text) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end == text.data()) return std::nullopt;
+  return number;
+}
+
+/// One hop of a request: what libcurl's callbacks see.
+struct Exchange {
+  const HttpRequest& request;
+  const AddressPolicy& policy;
+  const Url& url;
+  HttpResponse response;
+  std::optional<Error> failure;  // why a callback ended the transfer
+  std::size_t header_bytes = 0;
+  bool head_seen = false;
+  bool enough = false;  // a redirect whose body isn't wanted
+};
+
+/// Keeps the first failure, and gives the return value that makes libcurl stop.
+std::size_t fail(Exchange& exchange, Error error) {
+  if (!exchange.failure) exchange.failure = std::move(error);
+  return 0;
+}
+
+Result<void> check_head(Exchange& exchange) {
+  const HttpResponse& head = exchange.response;
+  const HttpRequest& request = exchange.request;
+  const auto encoding = head.header("Content-Encoding");
+  if (encoding && *encoding != "identity" && !encoding->empty()) {
+    return Error{ErrorCode::kUnsupported, "the body came encoded as " + std::string(*encoding) +
+                                              ", which was not asked for"};
+  }
+  const auto length = head.header("Content-Length");
+  if (head.ok() && length && request.method != "HEAD" &&
+      number_of(*length).value_or(0) > request.body_bytes_max) {
+    return Error{ErrorCode::kResourceExhausted, "the body has " + std::string(*length) +
+                                                    " bytes, allowed are " +
+                                                    std::to_string(request.body_bytes_max)};
+  }
+  constexpr int kPartialContent = 206;
+  if (head.status == kPartialContent) {
+    constexpr std::string_view kUnit = "bytes ";
+    const auto range = head.header("Content-Range");
+    if (!range || !range->starts_with(kUnit) ||
+        number_of(range->substr(kUnit.size())) != request.resume_from) {
+      return Error{ErrorCode::kNetwork, "the server sent another range than the one asked for"};
+    }
+  }
+  if (!request.on_head) return {};
+  return guarded([&] { return request.on_head(head); });
+}
+
+std::size_t end_of_head(Exchange& exchange, std::size_t size) {
+  constexpr int kFirstFinal = 200;
+  if (exchange.response.status < kFirstFinal || exchange.head_seen) return size;
+  exchange.head_seen = true;
+  if (is_redirect(exchange.response)) return size;
+  const Result<void> checked = check_head(exchange);
+  return checked ? size : fail(exchange, checked.error());
+}
+
+std::size_t on_header(char* data, std::size_t, std::size_t size, void* context) {
+  Exchange& exchange = *static_cast<Exchange*>(context);
+  exchange.header_bytes += size;
+  if (exchange.header_bytes > kHeaderBytesMax) {
+    return fail(exchange, {ErrorCode::kResourceExhausted, "the answer's headers don't end"});
+  }
+  const std::string_view line = trim({data, size});
+  if (line.empty()) return end_of_head(exchange, size);
+  if (exchange.head_seen) return size;  // a trailer
+  if (line.starts_with("HTTP/")) {
+    exchange.response.headers.clear();
+    const std::size_t space = line.find(' ');
+    const auto status =
+        space == std::string_view::npos ? std::nullopt : number_of(trim(line.substr(space)));
+    constexpr std::uint64_t kStatusMax = 999;
+    exchange.response.status = static_cast<int>(std::min(status.value_or(0), kStatusMax));
+  } else if (const std::size_t colon = line.find(':'); colon != std::string_view::npos) {
+    exchange.response.headers.push_back(
+        {std::string(trim(line.substr(0, colon))), std::string(trim(line.substr(colon + 1)))});
+  }
+  return size;
+}
+
+std::size_t on_body(char* data, std::size_t, std::size_t size, void* context) {
+  Exchange& exchange = *static_cast<Exchange*>(context);
+  HttpResponse& response = exchange.response;
+  response.body_bytes += size;
+  if (!response.ok()) {
+    // An error's body explains it; the rest of a long one, and a redirect's, isn't read.
+    if (response.body_bytes > kErrorBodyBytesMax) {
+      exchange.enough = true;
+      return 0;
+    }
+    response.body.append(data, size);
+    return size;
+  }
+  if (response.body_bytes > exchange.request.body_bytes_max) {
+    return fail(exchange, {ErrorCode::kResourceExhausted,
+                           "the body has more than the " +
+                               std::to_string(exchange.request.body_bytes_max) + " bytes allowed"});
+  }
+  if (!exchange.request.on_data) {
+    response.body.append(data, size);
+    return size;
+  }
+  const Result<void> taken = guarded(
+      [&] { return exchange.request.on_data(std::as_bytes(std::span<const char>(data, size))); });
+  return taken ? size : fail(exchange, taken.error());
+}
+
+std::optional<std::pair<IpAddress, std::uint16_t>> address_of(const curl_sockaddr& socket_address) {
+  IpAddress address;
+  if (socket_address.family == AF_INET) {
+    sockaddr_in v4{};
+    std::memcpy(&v4, &socket_address.addr, sizeof(v4));
+    address.bytes[10] = address.bytes[11] = 0xff;
+    std::memcpy(address.bytes.data() + 12, &v4.sin_addr, sizeof(v4.sin_addr));
+    return std::pair(address, ntohs(v4.sin_port));
+  }
+  if (socket_address.family == AF_INET6) {
+    // curl_sockaddr declares room for a sockaddr only, but libcurl keeps a sockaddr_in6 there.
+    sockaddr_in6 v6{};
+    const auto* raw =
+        reinterpret_cast<const unsigned char*>(&socket_address) + offsetof(curl_sockaddr, addr);
+    std::memcpy(&v6, raw, sizeof(v6));
+    std::memcpy(address.bytes.data(), &v6.sin6_addr, sizeof(v6.sin6_addr));
+    return std::pair(address, ntohs(v6.sin6_port));
+  }
+  return std::nullopt;
+}
+
+/// The only place where a socket is made: for an address that the policy has just checked.
+curl_socket_t on_open_socket(void* context, curlsocktype purpose, curl_sockaddr* wanted) {
+  Exchange& exchange = *static_cast<Exchange*>(context);
+  // Once one of a name's addresses was refused, the others aren't tried.
+  if (exchange.failure || purpose != CURLSOCKTYPE_IPCXN) return CURL_SOCKET_BAD;
+  const auto address = address_of(*wanted);
+  const Result<void> allowed =
+      address ? exchange.policy.check(address->first, address->second, exchange.url.host)
+              : Error{ErrorCode::kPermissionDenied, "only IPv4 and IPv6 are allowed"};
+  if (!allowed) {
+    fail(exchange, allowed.error());
+    return CURL_SOCKET_BAD;
+  }
+  return ::socket(wanted->family, wanted->socktype | SOCK_CLOEXEC, wanted->protocol);
+}
+
+ErrorCode code_of(CURLcode code) {
+  switch (code) {
+    case CURLE_OPERATION_TIMEDOUT:
+      return ErrorCode::kDeadlineExceeded;
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+      return ErrorCode::kInvalidArgument;
+    case CURLE_OUT_OF_MEMORY:
+      return ErrorCode::kResourceExhausted;
+    default:
+      return ErrorCode::kNetwork;
+  }
+}
+
+Error curl_error(CURLcode code, const char* detail) {
+  std::string text = *detail != '\0' ? detail : curl_easy_strerror(code);
+  if (code == CURLE_COULDNT_RESOLVE_HOST) text += " (is this machine online?)";
+  return Error{code_of(code), text};
+}
+
+bool is_harmless(const HttpHeader& header) {
+  HttpHead head;
+  head.headers.push_back(header);
+  for (const char* name : {"Accept", "Accept-Language", "If-Range", "If-None-Match"}) {
+    if (head.header(name)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+class CurlHttpClient::Impl {
+ public:
+  Impl(const Clock& clock, Options options) : clock_(clock), options_(std::move(options)) {}
+  ~Impl() {
+    idle_.clear();
+    curl_global_cleanup();
+  }
+
+  Result<HttpResponse> send(const HttpRequest& request);
+
+ private:
+  Result<Handles> take_handles();
+  void give_back(Handles handles);
+  Result<HttpResponse> hop(Handles& handles, const HttpRequest& request, const Url& url,
+                           std::optional<SteadyTime> deadline);
+  void set_options(CURL* easy, Exchange& exchange, curl_slist* headers, char* error_text) const;
+  Result<void> transfer(Handles& handles, Exchange& exchange, std::optional<SteadyTime> deadline,
+                        const char* error_text) const;
+  Result<Url> follow(const HttpResponse& response, const Url& from, HttpRequest& request) const;
+
+  const Clock& clock_;
+  const Options options_;
+  std::mutex mutex_;
+  std::vector<Handles> idle_;
+};
+
+Result<Handles> CurlHttpClient::Impl::take_handles() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!idle_.empty()) {
+      Handles handles = std::move(idle_.back());
+      idle_.pop_back();
+      return handles;
+    }
+  }
+  Handles handles{.multi = std::unique_ptr<CURLM, FreeMulti>(curl_multi_init()),
+                  .easy = std::unique_ptr<CURL, FreeEasy>(curl_easy_init())};
+  if (!handles.multi || !handles.easy) {
+    return Error{ErrorCode::kInternal, "libcurl can't make a handle"};
+  }
+  return handles;
+}
+
+void CurlHttpClient::Impl::give_back(Handles handles) {
+  curl_easy_reset(handles.easy.get());  // keeps connections
+  const std::lock_guard lock(mutex_);
+  if (idle_.size() < options_.idle_handles_max) idle_.push_back(std::move(handles));
+}
+
+void CurlHttpClient::Impl::set_options(CURL* easy, Exchange& exchange, curl_slist* headers,
+                                       char* error_text) const {
+  const HttpRequest& request = exchange.request;
+  curl_easy_setopt(easy, CURLOPT_URL, exchange.url.text.c_str());
+  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+  curl_easy_setopt(easy, CURLOPT_PROXY, "");
+  curl_easy_setopt(easy, CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
+  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);  // a cancelled name look-up isn't waited for
+  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+                   static_cast<long>(request.connect_timeout.count()));
+  curl_easy_setopt(easy, CURLOPT_USERAGENT, options_.user_agent.c_str());
+  if (!options_.ca_file.empty()) curl_easy_setopt(easy, CURLOPT_CAINFO, options_.ca_file.c_str());
+  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
+  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, error_text);
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, &exchange);
+  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+  curl_easy_setopt(easy, CURLOPT_HEADERDATA, &exchange);
+  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+  curl_easy_setopt(easy, CURLOPT_WRITEDATA, &exchange);
+  if (request.method == "HEAD") {
+    curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+  } else if (request.method != "GET" || !request.body.empty()) {
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request.body.data());
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                     static_cast<curl_off_t>(request.body.size()));
+    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+  }
+}
+
+Result<void> CurlHttpClient::Impl::transfer(Handles& handles, Exchange& exchange,
+                                            std::optional<SteadyTime> deadline,
+                                            const char* error_text) const {
+  CURLM* const multi = handles.multi.get();
+  const std::stop_callback wake(exchange.request.stop, [multi] { curl_multi_wakeup(multi); });
+  SteadyTime last_byte = clock_.steady_now();
+  std::uint64_t bytes_before = 0;
+  int running = 1;
+  while (running > 0) {
+    if (exchange.request.stop.stop_requested()) {
+      return Error{ErrorCode::kCancelled, "the request was cancelled"};
+    }
+    if (const CURLMcode code = curl_multi_perform(multi, &running); code != CURLM_OK) {
+      return Error{ErrorCode::kInternal, curl_multi_strerror(code)};
+    }
+    if (running == 0) break;
+    curl_off_t sent = 0;
+    curl_easy_getinfo(handles.easy.get(), CURLINFO_SIZE_UPLOAD_T, &sent);
+    const std::uint64_t bytes =
+        static_cast<std::uint64_t>(sent) + exchange.header_bytes + exchange.response.body_bytes;
+    const SteadyTime now = clock_.steady_now();
+    if (bytes != std::exchange(bytes_before, bytes)) last_byte = now;
+    const SteadyTime idle_end = last_byte + exchange.request.idle_timeout;
+    if (now >= idle_end) {
+      return Error{
+          ErrorCode::kDeadlineExceeded,
+          "no byte came for " + std::to_string(exchange.request.idle_timeout.count()) + " ms"};
+    }
+    if (deadline && now >= *deadline) {
+      return Error{
+          ErrorCode::kDeadlineExceeded,
+          "it took longer than " + std::to_string(exchange.request.total_timeout.count()) + " ms"};
+    }
+    const SteadyTime end = deadline ? std::min(*deadline, idle_end) : idle_end;
+    const auto wait = std::min(std::chrono::ceil<std::chrono::milliseconds>(end - now), kPollMax);
+    curl_multi_poll(multi, nullptr, 0, static_cast<int>(wait.count()), nullptr);
+  }
+  int left = 0;
+  const CURLMsg* message = curl_multi_info_read(multi, &left);
+  const CURLcode code = message != nullptr ? message->data.result : CURLE_FAILED_INIT;
+  if (code == CURLE_OK || (exchange.enough && code == CURLE_WRITE_ERROR)) return {};
+  if (exchange.failure) return *exchange.failure;
+  return curl_error(code, error_text);
+}
+
+Result<HttpResponse> CurlHttpClient::Impl::hop(Handles& handles, const HttpRequest& request,
+                                               const Url& url, std::optional<SteadyTime> deadline) {
+  Exchange exchange{.request = request, .policy = options_.policy, .url = url};
+  exchange.response.url = url.text;
+  std::unique_ptr<curl_slist, FreeList> headers(curl_slist_append(nullptr, "Expect:"));
+  const auto add = [&headers](const std::string& line) {
+    if (curl_slist* longer = curl_slist_append(headers.get(), line.c_str())) {
+      (void)headers.release();
+      headers.reset(longer);
+    }
+  };
+  for (const HttpHeader& header : request.headers) {
+    add(header.value.empty() ? header.name + ";" : header.name + ": " + header.value);
+  }
+  if (request.resume_from > 0) add("Range: bytes=" + std::to_string(request.resume_from) + "-");
+  std::array<char, CURL_ERROR_SIZE> error_text{};
+  set_options(handles.easy.get(), exchange, headers.get(), error_text.data());
+  curl_multi_add_handle(handles.multi.get(), handles.easy.get());
+  const Result<void> done = transfer(handles, exchange, deadline, error_text.data());
+  curl_multi_remove_handle(handles.multi.get(), handles.easy.get());
+  curl_easy_reset(handles.easy.get());
+  if (!done) return done.error().with_context(request.method + " " + url.origin());
+  return std::move(exchange.response);
+}
+
+/// Where a redirect leads, if it may be followed; `request` becomes the one to send there.
+Result<Url> CurlHttpClient::Impl::follow(const HttpResponse& response, const Url& from,
+                                         HttpRequest& request) const {
+  WEFT_TRY(to, parse_url(from.text, std::string(*response.header("Location"))));
+  const auto refuse = [&](std::string_view why) {
+    return Error{ErrorCode::kPermissionDenied,
+                 "refused the redirect to " + to.origin() + ": " + std::string(why)};
+  };
+  if (from.scheme == "https" && to.scheme != "https") return refuse("it leaves https");
+  const bool default_port = to.port == (to.scheme == "https" ? 443 : 80);
+  if (to.port != from.port && !default_port && !options_.policy.names_port(to.host, to.port)) {
+    return refuse("it changes the port");
+  }
+  const bool becomes_get = (response.status == 303 && request.method != "HEAD") ||
+                           (response.status < 303 && request.method == "POST");
+  if (becomes_get) {
+    request.method = "GET";
+    request.body.clear();
+    std::erase_if(request.headers, [](const HttpHeader& header) {
+      const HttpHead head{.url = {}, .status = 0, .headers = {header}};
+      return head.header("Content-Type") || head.header("Content-Length");
+    });
+  }
+  if (to.origin() != from.origin()) {
+    if (!request.body.empty()) return refuse("it would carry the body to another origin");
+    std::erase_if(request.headers, [](const HttpHeader& header) { return !is_harmless(header); });
+  }
+  return to;
+}
+
+Result<HttpResponse> CurlHttpClient::Impl::send(const HttpRequest& original) {
+  WEFT_TRY_VOID(check_request(original));
+  WEFT_TRY(url, parse_url("", original.url));
+  const BlockSigpipe no_sigpipe;
+  HttpRequest request = original;
+  std::optional<SteadyTime> deadline;
+  if (request.total_timeout.count() > 0) deadline = clock_.steady_now() + request.total_timeout;
+  std::vector<HttpHead> redirects;
+  WEFT_TRY(handles, take_handles());
+  while (true) {
+    // After a failure the handles aren't kept: their connection may be in any state.
+    WEFT_TRY(response, hop(handles, request, url, deadline));
+    if (!is_redirect(response)) {
+      give_back(std::move(handles));
+      response.redirects = std::move(redirects);
+      return response;
+    }
+    if (redirects.size() >= static_cast<std::size_t>(std::max(0, options_.redirects_max))) {
+      return Error{ErrorCode::kResourceExhausted, "GET " + url.origin() + ": more than " +
+                                                      std::to_string(options_.redirects_max) +
+                                                      " redirects"};
+    }
+    WEFT_TRY(next, follow(response, url, request));
+    redirects.push_back(static_cast<HttpHead>(std::move(response)));
+    url = std::move(next);
+  }
+}
+
+CurlHttpClient::CurlHttpClient(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+CurlHttpClient::~CurlHttpClient() = default;
+
+Result<std::unique_ptr<CurlHttpClient>> CurlHttpClient::open(const Clock& clock, Options options) {
+  // Counted, and safe on several threads since libcurl 7.84.
+  if (const CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT); code != CURLE_OK) {
+    return Error{ErrorCode::kInternal,
+                 std::string("libcurl can't start: ") + curl_easy_strerror(code)};
+  }
+  return std::unique_ptr<CurlHttpClient>(
+      new CurlHttpClient(std::make_unique<Impl>(clock, std::move(options))));
+}
+
+Result<HttpResponse> CurlHttpClient::send(const HttpRequest& request) {
+  return impl_->send(request);
+}
+
+}  // namespace weft::net
