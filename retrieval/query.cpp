@@ -52,25 +52,6 @@ char32_t to_lower(char32_t c) {
   return c;
 }
 
-void append_utf8(std::string& text, char32_t c) {
-  const auto put = [&text](char32_t byte) { text += static_cast<char>(byte); };
-  if (c < 0x80) {
-    put(c);
-  } else if (c < 0x800) {
-    put(0xc0 | c >> 6);
-    put(0x80 | (c & 0x3f));
-  } else if (c < 0x10000) {
-    put(0xe0 | c >> 12);
-    put(0x80 | (c >> 6 & 0x3f));
-    put(0x80 | (c & 0x3f));
-  } else {
-    put(0xf0 | c >> 18);
-    put(0x80 | (c >> 12 & 0x3f));
-    put(0x80 | (c >> 6 & 0x3f));
-    put(0x80 | (c & 0x3f));
-  }
-}
-
 struct Word {
   std::string text;
   bool after_apostrophe = false;  // "t" of "don't"
@@ -84,8 +65,8 @@ std::vector<Word> split(std::string_view text) {
   char32_t before_last = ' ';
   char32_t last = ' ';
   for (std::size_t at = 0; at < text.size();) {
-    const auto point = decode_utf8(text, at);
-    at += point.bytes;
+    const auto point = decode_utf8(text.substr(at));
+    at += point.size;
     const char32_t c = point.valid ? to_lower(point.value) : ' ';
     if (is_word_character(c)) {
       if (!is_word_character(last)) {
