@@ -106,7 +106,8 @@ class CollectionStore {
   /// log: after this the file holds no byte of a removed document. Costs as much as indexing.
   Result<void> compact(std::string_view collection);
   /// Reads everything: SQLite's own check, each index against its text, each passage against its
-  /// document. Errors: kCorrupt names the first finding.
+  /// document. A store open for reading can't check the inside of an index.
+  /// Errors: kCorrupt names the first finding.
   Result<void> check();
   Result<void> backup(const std::filesystem::path& target,
                       const storage::BackupOptions& options = {});
@@ -114,13 +115,16 @@ class CollectionStore {
  private:
   CollectionStore(storage::Database database, std::optional<storage::FileLock> lock);
 
+  Result<void> check_collection(std::int64_t id);
+  Result<void> check_document(std::int64_t collection, std::int64_t document,
+                              std::int64_t passages);
   Result<std::int64_t> collection_id(std::string_view name);
   Result<void> remove_passages(std::int64_t collection, std::int64_t document);
   Result<void> insert_passages(std::int64_t collection, std::int64_t document,
                                const NewDocument& content);
 
+  std::optional<storage::FileLock> lock_;  // of the one writer; outlives the connection
   storage::Database database_;
-  std::optional<storage::FileLock> lock_;  // of the one writer; released after the database closes
 };
 
 }  // namespace weft::retrieval

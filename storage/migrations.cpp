@@ -28,6 +28,14 @@ Result<void> migrate(Database& database, Migrations steps) {
   // Asked again: another process may have migrated while this one waited for the lock.
   WEFT_TRY(version, schema_version(database));
   if (version > newest || version < 0) return newer_than_known(database, version, steps.size());
+  if (version == 0) {
+    WEFT_TRY(tables, database.prepare("SELECT count(*) FROM sqlite_schema"));
+    WEFT_TRY(row, tables.step());
+    if (row && tables.integer(0) != 0) {
+      return Error{ErrorCode::kCorrupt,
+                   database.path().string() + " is a database of another program"};
+    }
+  }
   for (std::int64_t i = version; i < newest; ++i) {
     auto done = database.execute(steps[static_cast<std::size_t>(i)]);
     if (!done) {

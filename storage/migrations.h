@@ -16,7 +16,8 @@ using Migrations = std::span<const std::string>;
 Result<std::int64_t> schema_version(Database& database);
 
 /// Brings the file to the newest version in one transaction: all steps or none.
-/// Errors: kUnsupported if a newer program made the file; those of Database.
+/// Errors: kUnsupported if a newer program made the file; kCorrupt if another
+/// program's tables are in it; those of Database.
 Result<void> migrate(Database& database, Migrations steps);
 
 /// For readers, which can't migrate. Errors: kUnsupported if the version isn't the newest.
