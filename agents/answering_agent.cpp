@@ -54,7 +54,7 @@ class Gate {
  private:
   bool decide() {
     decided_ = true;
-    const Binding binding = bind(text_, question_, answer_.passages);
+    const Binding binding = bind_citations(text_, question_, answer_.passages);
     answer_.evidence =
         evidence_of(question_, text_, log_probabilities_, binding, answer_.passages);
     answer_.confidence = says_unknown(text_) || text_.empty() ? 0 : confidence(answer_.evidence);
@@ -81,13 +81,13 @@ class Gate {
 }  // namespace
 
 AnsweringAgent::AnsweringAgent(retrieval::CollectionStore& store, inference::Session session,
-                               const Options& options)
+                               const AgentOptions& options)
     : store_(&store), session_(std::move(session)), options_(options) {}
 
 Result<AnsweringAgent> AnsweringAgent::open(retrieval::CollectionStore& store,
                                             std::shared_ptr<const inference::Model> model,
                                             inference::cpu::ThreadPool& pool,
-                                            const Options& options) {
+                                            const AgentOptions& options) {
   const std::size_t trained = model->config().context_length;
   WEFT_TRY(session, inference::Session::open(
                         std::move(model), pool,
@@ -152,7 +152,7 @@ Result<Answer> AnsweringAgent::ask(std::string_view question, const AnswerOption
     return answer;
   }
   answer.text = gate.text();
-  answer.citations = bind(answer.text, question, answer.passages).citations;
+  answer.citations = bind_citations(answer.text, question, answer.passages).citations;
   return answer;
 }
 

@@ -55,19 +55,19 @@ struct Answer {
 /// Said instead of an answer.
 inline constexpr std::string_view kAbstention = "The documents don't seem to answer this.";
 
+struct AgentOptions {
+  std::size_t context_length_max = 8192;
+  Logger* log = nullptr;         // told of each step; null is silent
+  const Clock* clock = nullptr;  // null is the system's
+};
+
 /// Needs itself alone; several may share a model, on pools of their own.
 class AnsweringAgent {
  public:
-  struct Options {
-    std::size_t context_length_max = 8192;
-    Logger* log = nullptr;    // told of each step; null is silent
-    const Clock* clock = nullptr;  // null is the system's
-  };
-
   /// `store` and `pool` are borrowed and outlive the agent.
   static Result<AnsweringAgent> open(retrieval::CollectionStore& store,
                                      std::shared_ptr<const inference::Model> model,
-                                     inference::cpu::ThreadPool& pool, const Options& options = {});
+                                     inference::cpu::ThreadPool& pool, const AgentOptions& options = {});
 
   /// Text goes to `on_text` as it becomes certain: the first tokens are held back until the agent
   /// has decided not to abstain. Cancelling returns what there is, with its finish reason.
@@ -78,11 +78,11 @@ class AnsweringAgent {
 
  private:
   AnsweringAgent(retrieval::CollectionStore& store, inference::Session session,
-                 const Options& options);
+                 const AgentOptions& options);
 
   retrieval::CollectionStore* store_;
   inference::Session session_;
-  Options options_;
+  AgentOptions options_;
 };
 
 }  // namespace weft::agents

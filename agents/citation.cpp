@@ -109,7 +109,7 @@ std::vector<Support> supports_of(const std::vector<Word>& sentence, const Stems&
 
 }  // namespace
 
-Binding bind(std::string_view answer, std::string_view question,
+Binding bind_citations(std::string_view answer, std::string_view question,
              const std::vector<retrieval::PassageHit>& passages) {
   Binding binding;
   const std::vector<Place> places = places_of(passages);

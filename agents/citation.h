@@ -36,7 +36,7 @@ struct Binding {
 };
 
 /// Binds each sentence of `answer` to the places of `passages` that support it, where any does.
-Binding bind(std::string_view answer, std::string_view question,
+Binding bind_citations(std::string_view answer, std::string_view question,
              const std::vector<retrieval::PassageHit>& passages);
 
 }  // namespace weft::agents

@@ -61,6 +61,11 @@ Json answer_json(const agents::Answer& answer, const Engine& engine) {
                {"usage", usage_json(answer.usage)},
                {"timing", std::move(timing)},
                {"model", engine.name}};
+  Json evidence = Json::object();
+  const auto names = agents::Evidence::names();
+  const auto values = answer.evidence.values();
+  for (std::size_t i = 0; i < names.size(); ++i) evidence[std::string(names[i])] = values[i];
+  json["evidence"] = std::move(evidence);
   if (answer.abstained) json["withheld"] = answer.withheld;
   return json;
 }

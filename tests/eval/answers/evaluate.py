@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+"""Measures answers on xquad_en: right, cited, and refused where the passages are missing.
+
+evaluate.py --weft build/release/bin/weft --models DIR [--model NAME] [--questions N] [--out FILE.json]
+
+One collection holds 200 of the 240 passages; every sixth is left out. Asked are one question a passage that
+is there (answerable), and 100 questions of the missing ones (absent). `gold` asks the bare model
+with the right passage, with the prompt of the reference figures.
+"""
+import argparse
+import json
+import os
+import pathlib
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.dirname(__file__))
+import common  # noqa: E402
+
+HERE = pathlib.Path(__file__).resolve().parent
+DATA = HERE.parent / "data"
+MISSING_EVERY = 6
+ABSENT_QUESTIONS = 100
+
+GOLD_PROMPT = ("Answer the question with a short phrase copied from the passage. Give only the "
+               "answer, no sentence.\nPassage: {text}\nQuestion: {question}\nAnswer:")
+
+
+def choose(questions, passages, count):
+    """(answerable, absent, passages that are there)."""
+    missing = {p["id"] for i, p in enumerate(passages) if i % MISSING_EVERY == MISSING_EVERY - 1}
+    answerable, seen = [], set()
+    for question in questions:
+        gold = question["gold"][0]
+        if gold not in missing and gold not in seen:
+            seen.add(gold)
+            answerable.append(question)
+    absent = [q for q in questions if q["gold"][0] in missing][:ABSENT_QUESTIONS]
+    if count < len(answerable):
+        keep = max(1, count // 3)
+        step = len(answerable) / (count - keep)
+        answerable = [answerable[int(i * step)] for i in range(count - keep)]
+        step = len(absent) / keep
+        absent = [absent[int(i * step)] for i in range(keep)]
+    return answerable, absent, [p for p in passages if p["id"] not in missing]
+
+
+def ask_gold(weft, model, questions, passages):
+    text = {p["id"]: p["text"] for p in passages}
+    rows = [{"id": q["id"], "max_tokens": 40,
+             "prompt": GOLD_PROMPT.format(text=text[q["gold"][0]], question=q["question"])}
+            for q in questions]
+    made = weft.batch("complete", rows, "--model", model)
+    return [common.scores(row["text"], q["answers"]) for row, q in zip(made, questions)]
+
+
+def ask(weft, model, questions, collection):
+    rows = [{"id": q["id"], "question": q["question"]} for q in questions]
+    made = weft.batch("ask", rows, "--model", model, "--threshold", "0", "--collection", collection,
+                      "--max-tokens", "40")
+    results = []
+    for row, q in zip(made, questions):
+        sources = [pathlib.Path(c["source"]).stem for c in row["citations"]]
+        read = [pathlib.Path(p["source"]).stem for p in row["passages"]]
+        results.append({"id": q["id"], "question": q["question"], "accepted": q["answers"],
+                        "answer": row["answer"], "confidence": row["confidence"],
+                        "evidence": row["evidence"], "cited": q["gold"][0] in sources,
+                        "retrieved": q["gold"][0] in read, **common.scores(row["answer"], q["answers"])})
+    return results
+
+
+def summarize(answerable, absent, gold, threshold):
+    given = [r for r in answerable if r["confidence"] >= threshold]
+    right = [r for r in answerable if r["contains"]]
+    refused = [r for r in absent if r["confidence"] < threshold]
+    n = len(answerable)
+    return {
+        "answerable": n, "absent": len(absent),
+        "gold_em": common.mean(s["em"] for s in gold), "gold_f1": common.mean(s["f1"] for s in gold),
+        "gold_contains": common.mean(s["contains"] for s in gold),
+        "em": common.mean(r["em"] for r in answerable), "f1": common.mean(r["f1"] for r in answerable),
+        "contains": len(right) / n,
+        "gold_passage_retrieved": common.mean(r["retrieved"] for r in answerable),
+        "auc_answerable_absent": common.auc([r["confidence"] for r in answerable],
+                                            [r["confidence"] for r in absent]),
+        "auc_right_absent": common.auc([r["confidence"] for r in right],
+                                       [r["confidence"] for r in absent]),
+        "auc_right_wrong_or_absent": common.auc(
+            [r["confidence"] for r in right],
+            [r["confidence"] for r in absent + [r for r in answerable if not r["contains"]]]),
+        "threshold": threshold,
+        "right_and_given": sum(1 for r in given if r["contains"]) / n,
+        "wrongly_refused": 1 - len(given) / n,
+        "right_but_refused": sum(1 for r in right if r["confidence"] < threshold) / n,
+        "refused_when_absent": len(refused) / max(1, len(absent)),
+        "gold_cited_of_given": common.mean(r["cited"] for r in given),
+        "gold_cited_of_given_and_retrieved": common.mean(r["cited"] for r in given if r["retrieved"]),
+    }
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    options.add_argument("--weft", required=True)
+    options.add_argument("--models", required=True)
+    options.add_argument("--model", default="qwen2.5-coder-0.5b")
+    options.add_argument("--questions", type=int, default=300)
+    options.add_argument("--threads", type=int, default=0)
+    options.add_argument("--data", default=str(DATA))
+    options.add_argument("--out")
+    options.add_argument("--check", action="store_true", help="fail if nothing is answered, cited or refused")
+    args = options.parse_args()
+    questions = common.read_lines(f"{args.data}/xquad_en_questions.jsonl")
+    passages = common.read_lines(f"{args.data}/xquad_en_passages.jsonl")
+    answerable, absent, there = choose(questions, passages, args.questions)
+    with tempfile.TemporaryDirectory() as home:
+        weft = common.Weft(args.weft, args.models, home, args.threads)
+        model = weft.model_path(args.model)
+        threshold = json.loads(weft.run("config", "show", "--json"))["answer.threshold"]
+        start = time.time()
+        weft.index(there, "xquad")
+        gold = ask_gold(weft, model, answerable, passages)
+        got = ask(weft, model, answerable, "xquad")
+        missed = ask(weft, model, absent, "xquad")
+    summary = {"model": args.model, **summarize(got, missed, gold, threshold),
+               "seconds": round(time.time() - start, 1)}
+    for key, value in summary.items():
+        print(f"{key:36} {value:.4f}" if isinstance(value, float) else f"{key:36} {value}")
+    if args.out:
+        pathlib.Path(args.out).write_text(json.dumps(
+            {"summary": summary, "answerable": got, "absent": missed}, indent=1, ensure_ascii=False))
+    if args.check:
+        # Wide bounds: few questions. They catch an engine, prompt or gate that has broken.
+        assert summary["contains"] >= 0.25 and summary["gold_contains"] >= 0.35, "answers went bad"
+        assert summary["refused_when_absent"] >= 0.34, "absent answers aren't refused"
+        assert summary["gold_cited_of_given"] >= 0.5, "citations went bad"
+
+
+if __name__ == "__main__":
+    main()
