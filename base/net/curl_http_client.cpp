@@ -453,6 +453,9 @@ Result<void> CurlHttpClient::Impl::transfer(Handles& handles, Exchange& exchange
   int left = 0;
   const CURLMsg* message = curl_multi_info_read(multi, &left);
   const CURLcode code = message != nullptr ? message->data.result : CURLE_FAILED_INIT;
+  if (code == CURLE_OK && !exchange.head_seen) {
+    return Error{ErrorCode::kNetwork, "the answer ended within its headers"};
+  }
   if (code == CURLE_OK || (exchange.enough && code == CURLE_WRITE_ERROR)) return {};
   if (exchange.failure) return *exchange.failure;
   return curl_error(code, error_text);
@@ -460,6 +463,11 @@ Result<void> CurlHttpClient::Impl::transfer(Handles& handles, Exchange& exchange
 
 Result<HttpResponse> CurlHttpClient::Impl::hop(Handles& handles, const HttpRequest& request,
                                                const Url& url, std::optional<SteadyTime> deadline) {
+  // The socket callback checks every address; a literal one needn't get that far, and one that a
+  // resolver would ask DNS about ("127.0.0.1.") shouldn't.
+  if (const auto literal = parse_address(url.host)) {
+    WEFT_TRY_VOID(options_.policy.check(*literal, url.port, url.host));
+  }
   Exchange exchange{.request = request, .policy = options_.policy, .url = url};
   exchange.response.url = url.text;
   std::unique_ptr<curl_slist, FreeList> headers(curl_slist_append(nullptr, "Expect:"));
