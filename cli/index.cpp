@@ -9,6 +9,7 @@
 #include "retrieval/chunker.h"
 #include "retrieval/indexer.h"
 #include "retrieval/reader.h"
+#include "retrieval/reader_version.h"
 
 namespace weft::cli {
 namespace {
@@ -75,6 +76,10 @@ std::string summary_text(const retrieval::IndexSummary& summary, const std::stri
   return text + (summary.stopped ? "Interrupted; run it again to go on.\n" : "");
 }
 
+std::size_t mebibytes(const Config& config, std::string_view key) {
+  return static_cast<std::size_t>(config.integer(key)) << 20;
+}
+
 Result<ExitCode> run_index(Context& context, const Options& options) {
   std::error_code error;
   std::filesystem::create_directories(context.data_home, error);
@@ -82,20 +87,21 @@ Result<ExitCode> run_index(Context& context, const Options& options) {
     return Error{ErrorCode::kIo, "cannot make " + context.data_home.string() + ": " +
                                      error.message() + "; set WEFT_HOME to a writable place"};
   }
-  WEFT_TRY(wordpiece, inference::WordPiece::bundled());
   WEFT_TRY(store, retrieval::CollectionStore::open(context.data_home / "weft.db",
                                                    retrieval::CollectionStore::Mode::kWrite));
   const Config& config = context.config;
   Console& console = context.console;
   Progress progress(console, "indexing", Progress::Unit::kItems);
 
-  retrieval::ReaderOptions reading;
-  reading.pdf_memory_bytes_max = static_cast<std::uint64_t>(config.integer("index.pdf_memory_mb")) << 20;
-  reading.pdf_time_max = std::chrono::seconds(config.integer("index.pdf_seconds"));
+  retrieval::ReadOptions reading;
+  reading.bytes_max = mebibytes(config, "index.file_mb_max");
+  reading.pdf_memory_bytes_max = mebibytes(config, "index.pdf_memory_mb");
+  reading.pdf_timeout = std::chrono::seconds(config.integer("index.pdf_seconds"));
   reading.stop = context.stop;
   const auto reader = [&](const std::filesystem::path& path, std::string_view bytes) {
-    return retrieval::read_document(path, bytes, reading);
+    return retrieval::read_document(path.string(), std::string(bytes), reading);
   };
+  const inference::WordPiece wordpiece = inference::WordPiece::bert_base_uncased();
   const auto chunker = [&](const retrieval::Extracted& extracted) {
     return retrieval::chunk(extracted,
                             [&](std::string_view text) { return wordpiece.count(text); });
@@ -104,7 +110,7 @@ Result<ExitCode> run_index(Context& context, const Options& options) {
   retrieval::IndexOptions indexing;
   indexing.collection = config.string("retrieval.collection");
   indexing.reader_version = retrieval::kReaderVersion;
-  indexing.file_bytes_max = static_cast<std::uint64_t>(config.integer("index.file_mb_max")) << 20;
+  indexing.file_bytes_max = mebibytes(config, "index.file_mb_max");
   indexing.prune = options.prune;
   indexing.stop = context.stop;
   indexing.on_event = [&](const IndexEvent& event) {

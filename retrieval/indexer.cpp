@@ -123,7 +123,8 @@ class Run {
   Result<void> fill(NewDocument& document, std::string_view bytes) {
     try {
       WEFT_TRY(extracted, reader_(root_ / document.source, bytes));
-      document.passages = chunker_(extracted);
+      WEFT_TRY(passages, chunker_(extracted));
+      document.passages = std::move(passages);
       document.extracted = std::move(extracted);
       return {};
     } catch (const std::exception& exception) {

@@ -20,7 +20,7 @@ namespace weft::retrieval {
 /// Makes text of a file's bytes. It may fail or throw: that file is listed with the reason.
 using Reader =
     std::function<Result<Extracted>(const std::filesystem::path& path, std::string_view bytes)>;
-using Chunker = std::function<std::vector<Passage>(const Extracted& extracted)>;
+using Chunker = std::function<Result<std::vector<Passage>>(const Extracted& extracted)>;
 
 enum class IndexOutcome : std::uint8_t {
   kIndexed,   // new
