@@ -26,9 +26,10 @@ constexpr std::uint64_t kAlignmentMax = 1 << 20;
 constexpr std::uint64_t kAlignmentDefault = 32;
 constexpr std::string_view kAlignmentKey = "general.alignment";
 
-constexpr std::uint64_t kEntryBytesMin = 13;   // key length, type, a value of one byte
-constexpr std::uint64_t kTensorBytesMin = 24;  // name length, dimension count, type, offset
-constexpr std::uint64_t kReadBytes = 1 << 20;  // by which the header is read
+constexpr std::uint64_t kEntryBytesMin = 13;       // key length, type, a value of one byte
+constexpr std::uint64_t kTensorBytesMin = 24;      // name length, dimension count, type, offset
+constexpr std::uint64_t kReadBytes = 1 << 20;      // by which the header is read
+constexpr std::uint64_t kReserveBytes = 16 << 20;  // address space at first, not yet memory
 
 constexpr std::array kValueTypeNames = {"u8",   "i8",     "u16",   "i16", "u32", "i32", "f32",
                                         "bool", "string", "array", "u64", "i64", "f64"};
@@ -65,6 +66,7 @@ class Parser {
   explicit Parser(const Source& source) : source_(source) {}
 
   Result<Header> run() {
+    header_.bytes.reserve(std::min(kReserveBytes, source_.size_bytes));
     WEFT_TRY_VOID(read_counts());
     for (std::uint64_t i = 0; i < entry_count_; ++i) WEFT_TRY_VOID(read_entry());
     WEFT_TRY_VOID(index_entries());
@@ -98,10 +100,7 @@ class Parser {
       return Error{ErrorCode::kResourceExhausted,
                    "the metadata takes more than " + std::to_string(kHeaderBytesMax) + " bytes"};
     }
-    // By half of what is there, so that the buffer is copied a few times only.
-    const std::uint64_t wanted =
-        std::min(std::max(end, have + std::max(kReadBytes, have / 2)), source_.size_bytes);
-    header_.bytes.resize(wanted);
+    header_.bytes.resize(std::min(std::max(end, have + kReadBytes), source_.size_bytes));
     return source_.read(have, std::span(header_.bytes).subspan(have));
   }
 
