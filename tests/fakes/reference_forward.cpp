@@ -1,0 +1,233 @@
+#include "tests/fakes/reference_forward.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+namespace weft::fakes {
+namespace {
+
+using inference::GgufFile;
+using inference::TensorInfo;
+
+using Vector = std::vector<double>;
+using Rows = std::vector<Vector>;  // one of each position
+
+struct Matrix {
+  std::size_t rows = 0;
+  std::size_t columns = 0;
+  Vector values;  // row-major
+};
+
+struct Config {
+  std::size_t layers, width, heads, kv_heads, head_width, rope_width;
+  double epsilon, rope_base, position_scale;
+  bool is_qwen2;
+};
+
+Result<Matrix> read_matrix(const GgufFile& file, const std::string& name, std::size_t columns) {
+  const TensorInfo* tensor = file.tensor(name);
+  if (tensor == nullptr) return Error{ErrorCode::kCorrupt, "there is no tensor " + name};
+  if (tensor->row_length() != columns) {
+    return Error{ErrorCode::kCorrupt, name + " has rows of " +
+                                          std::to_string(tensor->row_length()) + ", not " +
+                                          std::to_string(columns)};
+  }
+  std::vector<float> values(tensor->rows() * columns);
+  WEFT_TRY_VOID(file.read_rows(*tensor, 0, tensor->rows(), values));
+  return Matrix{tensor->rows(), columns, Vector(values.begin(), values.end())};
+}
+
+Result<Vector> read_vector(const GgufFile& file, const std::string& name, std::size_t size) {
+  WEFT_TRY(matrix, read_matrix(file, name, size));
+  return std::move(matrix.values);
+}
+
+Result<Config> read_config(const GgufFile& file) {
+  WEFT_TRY(architecture, file.string("general.architecture"));
+  if (architecture != "llama" && architecture != "qwen2") {
+    return Error{ErrorCode::kUnsupported, "architecture " + std::string(architecture)};
+  }
+  const std::string prefix = std::string(architecture) + ".";
+  WEFT_TRY(layers, file.unsigned_integer(prefix + "block_count"));
+  WEFT_TRY(width, file.unsigned_integer(prefix + "embedding_length"));
+  WEFT_TRY(heads, file.unsigned_integer(prefix + "attention.head_count"));
+  WEFT_TRY(kv_heads, file.unsigned_integer(prefix + "attention.head_count_kv"));
+  WEFT_TRY(epsilon, file.number(prefix + "attention.layer_norm_rms_epsilon"));
+  if (heads == 0 || kv_heads == 0 || heads % kv_heads != 0) {
+    return Error{ErrorCode::kCorrupt, "the heads don't share keys evenly"};
+  }
+  const std::size_t head_width =
+      file.unsigned_integer(prefix + "attention.key_length").value_or(width / heads);
+  return Config{layers,
+                width,
+                heads,
+                kv_heads,
+                head_width,
+                file.unsigned_integer(prefix + "rope.dimension_count").value_or(head_width),
+                epsilon,
+                file.number(prefix + "rope.freq_base").value_or(10000.0),
+                1 / file.number(prefix + "rope.scaling.factor").value_or(1.0),
+                architecture == "qwen2"};
+}
+
+Vector multiply(const Matrix& matrix, const Vector& x) {
+  Vector y(matrix.rows, 0.0);
+  for (std::size_t r = 0; r < matrix.rows; ++r) {
+    for (std::size_t c = 0; c < matrix.columns; ++c) {
+      y[r] += matrix.values[r * matrix.columns + c] * x[c];
+    }
+  }
+  return y;
+}
+
+void add_to(Vector& x, const Vector& y) {
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] += y[i];
+}
+
+Vector rms_norm(const Vector& x, const Vector& weight, double epsilon) {
+  double squares = 0;
+  for (const double value : x) squares += value * value;
+  const double scale = 1 / std::sqrt(squares / static_cast<double>(x.size()) + epsilon);
+  Vector y(x.size());
+  for (std::size_t i = 0; i < x.size(); ++i) y[i] = x[i] * scale * weight[i];
+  return y;
+}
+
+// Rotates every head of `x`: llama pairs neighbours, qwen2 the first half with the second.
+void rotate(Vector& x, std::size_t position, const Config& config) {
+  const std::size_t pairs = config.rope_width / 2;
+  for (std::size_t head = 0; head < x.size(); head += config.head_width) {
+    for (std::size_t i = 0; i < pairs; ++i) {
+      const double exponent = -static_cast<double>(2 * i) / static_cast<double>(config.rope_width);
+      const double angle = static_cast<double>(position) * config.position_scale *
+                           std::pow(config.rope_base, exponent);
+      double& a = x[head + (config.is_qwen2 ? i : 2 * i)];
+      double& b = x[head + (config.is_qwen2 ? i + pairs : 2 * i + 1)];
+      const double rotated = a * std::cos(angle) - b * std::sin(angle);
+      b = a * std::sin(angle) + b * std::cos(angle);
+      a = rotated;
+    }
+  }
+}
+
+// One head's query against the keys of positions 0..position, then the weighted mean of values.
+void attend_head(std::size_t head, std::size_t position, const Vector& q, const Rows& k,
+                 const Rows& v, const Config& config, Vector& out) {
+  const std::size_t width = config.head_width;
+  const std::size_t at = head * width;
+  const std::size_t kv_at = head / (config.heads / config.kv_heads) * width;
+  Vector weights(position + 1, 0.0);
+  for (std::size_t p = 0; p <= position; ++p) {
+    for (std::size_t i = 0; i < width; ++i) weights[p] += q[at + i] * k[p][kv_at + i];
+    weights[p] /= std::sqrt(static_cast<double>(width));
+  }
+  const double largest = *std::ranges::max_element(weights);
+  double sum = 0;
+  for (double& weight : weights) sum += weight = std::exp(weight - largest);
+  for (std::size_t p = 0; p <= position; ++p) {
+    for (std::size_t i = 0; i < width; ++i) out[at + i] += weights[p] / sum * v[p][kv_at + i];
+  }
+}
+
+// q, k or v of every position, from the normed rows.
+Result<Rows> project(const GgufFile& file, const std::string& name, const Rows& normed,
+                     std::size_t rows, const Config& config) {
+  WEFT_TRY(matrix, read_matrix(file, name + ".weight", config.width));
+  if (matrix.rows != rows) return Error{ErrorCode::kCorrupt, name + " has the wrong height"};
+  Vector bias(rows, 0.0);
+  if (file.tensor(name + ".bias") != nullptr) {
+    WEFT_TRY(stored, read_vector(file, name + ".bias", rows));
+    bias = std::move(stored);
+  }
+  Rows out;
+  for (const Vector& x : normed) {
+    out.push_back(multiply(matrix, x));
+    add_to(out.back(), bias);
+  }
+  return out;
+}
+
+Result<void> attention(const GgufFile& file, const std::string& block, const Config& config,
+                       Rows& residual) {
+  WEFT_TRY(norm, read_vector(file, block + "attn_norm.weight", config.width));
+  const std::size_t q_width = config.heads * config.head_width;
+  const std::size_t kv_width = config.kv_heads * config.head_width;
+  WEFT_TRY(output, read_matrix(file, block + "attn_output.weight", q_width));
+  Rows normed;
+  for (const Vector& x : residual) normed.push_back(rms_norm(x, norm, config.epsilon));
+  WEFT_TRY(q, project(file, block + "attn_q", normed, q_width, config));
+  WEFT_TRY(k, project(file, block + "attn_k", normed, kv_width, config));
+  WEFT_TRY(v, project(file, block + "attn_v", normed, kv_width, config));
+  for (std::size_t position = 0; position < residual.size(); ++position) {
+    rotate(q[position], position, config);
+    rotate(k[position], position, config);
+    Vector mixed(q_width, 0.0);
+    for (std::size_t head = 0; head < config.heads; ++head) {
+      attend_head(head, position, q[position], k, v, config, mixed);
+    }
+    add_to(residual[position], multiply(output, mixed));
+  }
+  return {};
+}
+
+Result<void> feed_forward(const GgufFile& file, const std::string& block, const Config& config,
+                          Rows& residual) {
+  WEFT_TRY(norm, read_vector(file, block + "ffn_norm.weight", config.width));
+  WEFT_TRY(gate, read_matrix(file, block + "ffn_gate.weight", config.width));
+  WEFT_TRY(up, read_matrix(file, block + "ffn_up.weight", config.width));
+  WEFT_TRY(down, read_matrix(file, block + "ffn_down.weight", gate.rows));
+  for (Vector& x : residual) {
+    const Vector normed = rms_norm(x, norm, config.epsilon);
+    Vector hidden = multiply(gate, normed);
+    const Vector factor = multiply(up, normed);
+    for (std::size_t i = 0; i < hidden.size(); ++i) {
+      hidden[i] = hidden[i] / (1 + std::exp(-hidden[i])) * factor[i];  // silu(gate) * up
+    }
+    add_to(x, multiply(down, hidden));
+  }
+  return {};
+}
+
+Result<Rows> embed(const Matrix& embedding, std::span<const inference::TokenId> ids) {
+  Rows rows;
+  for (const inference::TokenId id : ids) {
+    if (id < 0 || static_cast<std::size_t>(id) >= embedding.rows) {
+      return Error{ErrorCode::kInvalidArgument, "id " + std::to_string(id)};
+    }
+    const auto first =
+        embedding.values.begin() +
+        static_cast<std::ptrdiff_t>(static_cast<std::size_t>(id) * embedding.columns);
+    rows.emplace_back(first, first + static_cast<std::ptrdiff_t>(embedding.columns));
+  }
+  return rows;
+}
+
+}  // namespace
+
+Result<std::vector<std::vector<double>>> reference_logits(const GgufFile& file,
+                                                          std::span<const inference::TokenId> ids) {
+  WEFT_TRY(config, read_config(file));
+  WEFT_TRY(head, read_matrix(file, "token_embd.weight", config.width));
+  WEFT_TRY(residual, embed(head, ids));
+  for (std::size_t i = 0; i < config.layers; ++i) {
+    const std::string block = "blk." + std::to_string(i) + ".";
+    WEFT_TRY_VOID(attention(file, block, config, residual));
+    WEFT_TRY_VOID(feed_forward(file, block, config, residual));
+  }
+  WEFT_TRY(norm, read_vector(file, "output_norm.weight", config.width));
+  if (file.tensor("output.weight") != nullptr) {
+    WEFT_TRY(separate, read_matrix(file, "output.weight", config.width));
+    head = std::move(separate);
+  }
+  Rows logits;
+  for (const Vector& x : residual) {
+    logits.push_back(multiply(head, rms_norm(x, norm, config.epsilon)));
+  }
+  return logits;
+}
+
+}  // namespace weft::fakes
