@@ -1,0 +1,80 @@
+#include "inference/token_table.h"
+
+#include <bit>
+#include <cstring>
+#include <string>
+
+namespace weft::inference {
+namespace {
+
+constexpr TokenId kNone = -1;
+// At half load a run of this length has no chance to form unless somebody made it.
+constexpr std::size_t kProbesMax = 512;
+
+std::uint64_t mix(std::uint64_t hash, std::uint64_t word) noexcept {
+  hash = (hash ^ word) * 0x9E3779B97F4A7C15U;  // 2^64 / golden ratio
+  return hash ^ hash >> 32;
+}
+
+std::uint64_t hash_of(std::string_view text) noexcept {
+  std::uint64_t hash = text.size();
+  while (text.size() >= 8) {
+    std::uint64_t word;
+    std::memcpy(&word, text.data(), 8);
+    hash = mix(hash, word);
+    text.remove_prefix(8);
+  }
+  std::uint64_t word = 0;
+  std::memcpy(&word, text.data(), text.size());
+  return mix(mix(hash, word), 0);
+}
+
+}  // namespace
+
+TokenTable::TokenTable(std::size_t tokens, std::size_t bytes)
+    : slots_(std::bit_ceil(2 * tokens + 2), kNone) {
+  arena_.reserve(bytes);
+  ends_.reserve(tokens);
+}
+
+TokenId TokenTable::append(std::string_view text) {
+  arena_.append(text);
+  ends_.push_back(arena_.size());
+  return static_cast<TokenId>(ends_.size() - 1);
+}
+
+Result<TokenId> TokenTable::index(TokenId id) {
+  const std::string_view wanted = text(id);
+  std::size_t slot = slot_of(wanted);
+  for (std::size_t probe = 0; probe < kProbesMax; ++probe) {
+    if (slots_[slot] == kNone) return slots_[slot] = id;
+    if (text(slots_[slot]) == wanted) return slots_[slot];
+    slot = (slot + 1) & (slots_.size() - 1);
+  }
+  return Error{ErrorCode::kCorrupt,
+               "token " + std::to_string(id) + " collides with " + std::to_string(kProbesMax) +
+                   " others in the vocabulary's index: the file was made to slow its reader down"};
+}
+
+std::optional<TokenId> TokenTable::find(std::string_view wanted) const noexcept {
+  std::size_t slot = slot_of(wanted);
+  for (std::size_t probe = 0; probe < kProbesMax; ++probe) {
+    const TokenId id = slots_[slot];
+    if (id == kNone) return std::nullopt;
+    if (text(id) == wanted) return id;
+    slot = (slot + 1) & (slots_.size() - 1);
+  }
+  return std::nullopt;
+}
+
+std::string_view TokenTable::text(TokenId id) const noexcept {
+  const auto at = static_cast<std::size_t>(id);
+  const std::size_t begin = at == 0 ? 0 : ends_[at - 1];
+  return std::string_view(arena_).substr(begin, ends_[at] - begin);
+}
+
+std::size_t TokenTable::slot_of(std::string_view wanted) const noexcept {
+  return hash_of(wanted) & (slots_.size() - 1);
+}
+
+}  // namespace weft::inference
