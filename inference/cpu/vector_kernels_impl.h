@@ -1,6 +1,7 @@
+#pragma once
 // The bodies of the vector kernels, written once over the 16-lane type of simd.h and compiled for
-// each level by vector_kernels_LEVEL.cpp. No include guard's worth of sharing: everything is in an
-// unnamed namespace, so that the linker can't merge code of different levels.
+// each level by vector_kernels_LEVEL.cpp. Everything is
+// in an unnamed namespace, so that the linker cannot merge code of different levels.
 // Compiled with -ffp-contract=off: a fused multiply-add stands where fma() is written, only there.
 
 #include <algorithm>
