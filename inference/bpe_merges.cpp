@@ -70,8 +70,7 @@ const BpeMerges::Merge& BpeMerges::find(TokenId left, TokenId right) const noexc
 }
 
 BpePieceEncoder::BpePieceEncoder(const BpeMerges& merges, std::size_t text_bytes)
-    : merges_(merges),
-      cache_(std::min(std::bit_ceil(text_bytes / 16 + 1), kCacheEntriesMax)) {
+    : merges_(merges), cache_(std::min(std::bit_ceil(text_bytes / 16 + 1), kCacheEntriesMax)) {
   ids_.reserve(text_bytes / 3 + 8);
 }
 

@@ -61,15 +61,16 @@ std::size_t contraction(std::string_view text, bool ignore_case) noexcept {
   const char first = letter(1);
   if (first == 's' || first == 't' || first == 'm' || first == 'd') return 2;
   const char second = letter(2);
-  const bool pair = ((first == 'r' || first == 'v') && second == 'e') || (first == 'l' && second == 'l');
+  const bool pair =
+      ((first == 'r' || first == 'v') && second == 'e') || (first == 'l' && second == 'l');
   return pair ? 3 : 0;
 }
 
 // A run of white space, as \s+(?!\S) and then \s+ take it: all of it at the end of the text, else
 // all but its last character (which goes with what follows) unless it is the only one.
 struct SpaceRun {
-  std::size_t end = 0;         // after the run
-  std::size_t last = 0;        // where its last character starts
+  std::size_t end = 0;          // after the run
+  std::size_t last = 0;         // where its last character starts
   std::size_t newline_end = 0;  // after its last \r or \n; 0 if there is none
 };
 

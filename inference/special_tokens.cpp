@@ -82,9 +82,8 @@ bool SpecialTokens::insert(std::string_view text, std::int32_t token) {
     std::uint32_t next = child(node, byte);
     if (next == 0) {
       next = static_cast<std::uint32_t>(nodes_.size());
-      nodes_.push_back({.sibling = nodes_[node].first_child,
-                        .depth = nodes_[node].depth + 1,
-                        .byte = byte});
+      nodes_.push_back(
+          {.sibling = nodes_[node].first_child, .depth = nodes_[node].depth + 1, .byte = byte});
       nodes_[node].first_child = next;
       if (node == 0) root_[byte] = next;
     }
@@ -164,8 +163,8 @@ std::vector<Fragment> SpecialTokens::split(std::string_view text,
       const Node& node = nodes_[hit.node];
       if (node.depth != length) continue;
       if (taken.is_free(hit.end - length, hit.end)) {
-        accepted.push_back(taken.take(hit.end - length, hit.end,
-                                      tokens_[static_cast<std::size_t>(node.token)]));
+        accepted.push_back(
+            taken.take(hit.end - length, hit.end, tokens_[static_cast<std::size_t>(node.token)]));
       }
       hit.node = allowed_output({hit.end, nodes_[node.fail].output}, trusted);
     }

@@ -59,9 +59,9 @@ Decomposition decompose_hangul(char32_t index) noexcept {
 std::uint8_t character_traits(char32_t value) noexcept {
   if (value < kAsciiTraits.size()) return kAsciiTraits[value];
   if (value > kCodePointMax) return kOther;
-  const auto* after = std::upper_bound(
-      std::begin(kTraitRuns), std::end(kTraitRuns), value,
-      [](char32_t wanted, const TraitRun& run) { return wanted < run.first; });
+  const auto* after =
+      std::upper_bound(std::begin(kTraitRuns), std::end(kTraitRuns), value,
+                       [](char32_t wanted, const TraitRun& run) { return wanted < run.first; });
   return std::prev(after)->traits;
 }
 
