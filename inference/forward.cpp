@@ -324,6 +324,8 @@ Forward::Forward(const Model::State& model, cpu::ThreadPool& pool)
   }
 }
 
+Forward::~Forward() = default;
+
 Result<void> Forward::embed(std::span<const TokenId> ids) {
   const std::size_t width = model_.config.width;
   for (std::size_t i = 0; i < ids.size(); ++i) {

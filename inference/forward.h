@@ -41,6 +41,7 @@ class Forward {
   static constexpr std::size_t kLogitsRowsMax = 32;
 
   Forward(const Model::State& model, cpu::ThreadPool& pool);
+  ~Forward();
 
   /// Reads `ids` (1..kChunkTokensMax) into `cache`, whose length is the position of ids[0], and
   /// leaves the states of ids[first_wanted..] for logits(). On an error the cache may have grown.

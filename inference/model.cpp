@@ -23,7 +23,7 @@ std::pair<ChatTemplate, std::string> read_template(const GgufFile& file) {
   if (!source) return {ChatTemplate::chatml(), source.error().message};
   auto parsed = ChatTemplate::parse(std::string(*source));
   if (!parsed) return {ChatTemplate::chatml(), parsed.error().message};
-  return {*std::move(parsed), {}};
+  return {*std::move(parsed), std::string()};
 }
 
 Result<std::vector<float>> read_vector(const GgufFile& file, const TensorInfo* tensor) {

@@ -197,7 +197,6 @@ Result<LayerTensors> find_layer(Finder& finder, const ModelConfig& config, std::
   const std::size_t width = config.width;
   const std::size_t q_width = config.heads * config.head_width;
   const std::size_t kv_width = config.kv_heads * config.head_width;
-  LayerTensors layer{};
   WEFT_TRY(attention_norm, finder.vector(prefix + "attn_norm.weight", width));
   WEFT_TRY(ffn_norm, finder.vector(prefix + "ffn_norm.weight", width));
   WEFT_TRY(q, finder.matrix(prefix + "attn_q.weight", q_width, width));
