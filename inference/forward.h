@@ -1,0 +1,81 @@
+#pragma once
+// The forward pass of llama and qwen2: pre-norm attention with rotary positions, then a gated FFN.
+// A chunk of tokens goes through all layers in one run of the thread pool. What a token's logits are
+// doesn't depend on the chunk it came in, nor on the number of threads. Private to inference.
+// Source: Touvron et al. 2023 (LLaMA), Qwen team 2024 (Qwen2).
+
+#include <array>
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "base/result.h"
+#include "inference/cpu/matrix.h"
+#include "inference/cpu/thread_pool.h"
+#include "inference/cpu/vector_kernels.h"
+#include "inference/kv_cache.h"
+#include "inference/model_state.h"
+#include "inference/token.h"
+
+namespace weft::inference {
+
+/// Rows of activations as the matrices that read them want them: one form a kind of matrix.
+class QuantisedInput {
+ public:
+  /// `kinds` is a set of bits 1 << ActivationKind.
+  void prepare(unsigned kinds, std::size_t rows, std::size_t columns);
+  void set_row(cpu::Level level, std::size_t row, const float* x) noexcept;
+  const cpu::Activations& of(cpu::ActivationKind kind) const noexcept {
+    return forms_[static_cast<std::size_t>(kind)];
+  }
+
+ private:
+  unsigned kinds_ = 0;
+  std::array<cpu::Activations, 3> forms_;
+};
+
+/// Working memory and control of the forward pass for one model and pool. Needs itself alone.
+class Forward {
+ public:
+  static constexpr std::size_t kChunkTokensMax = 256;
+  static constexpr std::size_t kLogitsRowsMax = 32;
+
+  Forward(const Model::State& model, cpu::ThreadPool& pool);
+  ~Forward();
+
+  /// Reads `ids` (1..kChunkTokensMax) into `cache`, whose length is the position of ids[0], and
+  /// leaves the states of ids[first_wanted..] for logits(). On an error the cache may have grown.
+  Result<void> read(std::span<const TokenId> ids, std::size_t first_wanted, KvCache& cache);
+
+  /// Logits after the wanted rows [first, first + count), count <= kLogitsRowsMax, into `out`
+  /// (count, vocabulary).
+  void logits(std::size_t first, std::size_t count, float* out);
+
+ private:
+  struct Chunk;
+  struct Scratch;  // of one thread
+  class Worker;
+
+  Result<void> embed(std::span<const TokenId> ids);
+  void rotations(std::size_t position, std::size_t count);
+
+  const Model::State& model_;
+  const cpu::VectorKernels& kernels_;
+  cpu::ThreadPool& pool_;
+  unsigned normed_kinds_ = 0;    // what reads the normed input: q, k, v, gate, up
+  unsigned attended_kinds_ = 0;  // attention_output
+  unsigned hidden_kinds_ = 0;    // down
+
+  // All (tokens of the chunk, ...).
+  std::vector<float> x_;          // width: the residual stream
+  std::vector<float> y_;          // width: what a branch adds to it
+  std::vector<float> q_, k_, v_;  // heads or kv heads, times head width
+  std::vector<float> attended_;   // heads * head width
+  std::vector<float> gate_, up_;  // ffn width
+  std::vector<float> cosines_, sines_;  // rope width / 2
+  QuantisedInput normed_input_, attended_input_, hidden_input_;
+  std::size_t wanted_begin_ = 0, wanted_end_ = 0;  // rows of x_ that logits() may read
+  std::vector<Scratch> scratch_;
+};
+
+}  // namespace weft::inference

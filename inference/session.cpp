@@ -1,0 +1,165 @@
+#include "inference/session.h"
+
+#include <algorithm>
+#include <mutex>
+#include <string>
+
+#include "inference/forward.h"
+#include "inference/kv_cache.h"
+#include "inference/model_state.h"
+
+namespace weft::inference {
+namespace {
+
+/// The forward pass's working memory. Forks share it, so it is locked for an append.
+struct Workspace {
+  Workspace(const Model::State& model, cpu::ThreadPool& pool) : forward(model, pool) {}
+  std::mutex mutex;
+  Forward forward;
+  std::vector<float> logits;  // (kLogitsRowsMax, vocabulary) of append_each
+};
+
+using OnRow = std::function<void(std::size_t, std::span<const float>)>;
+
+}  // namespace
+
+struct Session::State {
+  std::shared_ptr<const Model> model;
+  std::size_t context_length = 0;
+  KvCache cache;
+  std::vector<TokenId> tokens;
+  std::vector<float> logits;
+  std::shared_ptr<Workspace> workspace;
+
+  Result<void> check(std::span<const TokenId> ids) const;
+  Result<void> read(std::span<const TokenId> ids, std::size_t first_wanted, const OnRow* on_row,
+                    const std::stop_token& stop);
+  void hand_out(Forward& forward, std::size_t begin, std::size_t count, const OnRow& on_row);
+};
+
+Result<void> Session::State::check(std::span<const TokenId> ids) const {
+  if (ids.empty()) return Error{ErrorCode::kInvalidArgument, "no tokens to append"};
+  const auto vocabulary = static_cast<TokenId>(model->config().vocabulary);
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (ids[i] < 0 || ids[i] >= vocabulary) {
+      return Error{ErrorCode::kInvalidArgument,
+                   "token " + std::to_string(ids[i]) + " at index " + std::to_string(i) +
+                       " is outside the vocabulary of " + std::to_string(vocabulary)};
+    }
+  }
+  const std::size_t room = context_length - tokens.size();
+  if (ids.size() > room) {
+    return Error{ErrorCode::kResourceExhausted,
+                 "the context of " + std::to_string(context_length) + " tokens holds " +
+                     std::to_string(tokens.size()) + "; " + std::to_string(ids.size()) +
+                     " more are " + std::to_string(ids.size() - room) + " too many"};
+  }
+  return {};
+}
+
+/// Logits of the chunk's wanted rows, a few at a time; `begin` is the index of the first.
+void Session::State::hand_out(Forward& forward, std::size_t begin, std::size_t count,
+                              const OnRow& on_row) {
+  const std::size_t vocabulary = model->config().vocabulary;
+  std::vector<float>& rows = workspace->logits;
+  for (std::size_t done = 0; done < count; done += Forward::kLogitsRowsMax) {
+    const std::size_t n = std::min(Forward::kLogitsRowsMax, count - done);
+    rows.resize(Forward::kLogitsRowsMax * vocabulary);
+    forward.logits(done, n, rows.data());
+    for (std::size_t i = 0; i < n; ++i) {
+      on_row(begin + done + i, std::span(rows).subspan(i * vocabulary, vocabulary));
+    }
+  }
+}
+
+Result<void> Session::State::read(std::span<const TokenId> ids, std::size_t first_wanted,
+                                  const OnRow* on_row, const std::stop_token& stop) {
+  WEFT_TRY_VOID(check(ids));
+  const std::scoped_lock lock(workspace->mutex);
+  // All or nothing: whatever ends this early, also an exception of on_row, leaves what was read.
+  struct Rollback {
+    KvCache& cache;
+    std::size_t length;
+    ~Rollback() { cache.truncate(length); }
+  } rollback{cache, cache.length()};
+
+  Forward& forward = workspace->forward;
+  for (std::size_t begin = 0; begin < ids.size(); begin += Forward::kChunkTokensMax) {
+    if (stop.stop_requested()) {
+      return Error{ErrorCode::kCancelled, "reading the prompt was cancelled after " +
+                                              std::to_string(begin) + " of " +
+                                              std::to_string(ids.size()) + " tokens"};
+    }
+    const auto chunk = ids.subspan(begin, std::min(Forward::kChunkTokensMax, ids.size() - begin));
+    const bool is_last = begin + chunk.size() == ids.size();
+    std::size_t first = first_wanted > begin ? std::min(first_wanted - begin, chunk.size()) : 0;
+    if (is_last) first = std::min(first, chunk.size() - 1);
+    WEFT_TRY_VOID(forward.read(chunk, first, cache));
+    if (on_row != nullptr && begin + chunk.size() > first_wanted) {
+      hand_out(forward, begin + first, chunk.size() - first, *on_row);
+    }
+    if (is_last) {
+      logits.resize(model->config().vocabulary);
+      forward.logits(chunk.size() - 1 - first, 1, logits.data());
+    }
+  }
+  tokens.insert(tokens.end(), ids.begin(), ids.end());
+  rollback.length = cache.length();
+  return {};
+}
+
+Result<Session> Session::open(std::shared_ptr<const Model> model, cpu::ThreadPool& pool,
+                              const SessionOptions& options) {
+  const ModelConfig& config = model->config();
+  if (options.context_length_max > config.context_length) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "a context of " + std::to_string(options.context_length_max) +
+                     " tokens was asked for; the model was trained for " +
+                     std::to_string(config.context_length)};
+  }
+  auto state = std::make_unique<State>(
+      State{model,
+            options.context_length_max != 0 ? options.context_length_max : config.context_length,
+            KvCache({config.layers, config.kv_heads, config.head_width}),
+            {},
+            {},
+            std::make_shared<Workspace>(model->state(), pool)});
+  return Session(std::move(state));
+}
+
+Session::Session(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Session::Session(Session&&) noexcept = default;
+Session& Session::operator=(Session&&) noexcept = default;
+Session::~Session() = default;
+
+Result<void> Session::append(std::span<const TokenId> ids, std::stop_token stop) {
+  return state_->read(ids, ids.size(), nullptr, stop);
+}
+
+Result<void> Session::append_each(
+    std::span<const TokenId> ids, std::size_t first,
+    const std::function<void(std::size_t i, std::span<const float> logits)>& on_row,
+    std::stop_token stop) {
+  return state_->read(ids, first, &on_row, stop);
+}
+
+Session Session::fork() const { return Session(std::make_unique<State>(*state_)); }
+
+Result<void> Session::truncate(std::size_t length) {
+  if (length > state_->tokens.size()) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "can't keep " + std::to_string(length) + " tokens; only " +
+                     std::to_string(state_->tokens.size()) + " were read"};
+  }
+  state_->cache.truncate(length);
+  state_->tokens.resize(length);
+  state_->logits.clear();
+  return {};
+}
+
+std::span<const float> Session::logits() const noexcept { return state_->logits; }
+std::span<const TokenId> Session::tokens() const noexcept { return state_->tokens; }
+std::size_t Session::context_length() const noexcept { return state_->context_length; }
+const Model& Session::model() const noexcept { return *state_->model; }
+
+}  // namespace weft::inference

@@ -1,0 +1,168 @@
+#include "inference/generate.h"
+
+#include <string>
+#include <vector>
+
+#include <catch2/catch.hpp>
+
+#include "base/utf8.h"
+#include "inference/cpu/thread_pool.h"
+#include "tests/inference/temporary_model.h"
+
+namespace weft::inference {
+namespace {
+
+struct Fixture {
+  std::shared_ptr<const Model> model = tiny();
+  cpu::ThreadPool pool{1};
+  std::vector<TokenId> prompt = model->tokenizer().encode("hello the on", false);
+
+  Session open(std::size_t context = 0) {
+    return Session::open(model, pool, {.context_length_max = context}).value();
+  }
+  Generation run(Session& session, const GenerateOptions& options, const OnText& on_text = {}) {
+    auto result = generate(session, prompt, options, on_text);
+    REQUIRE(result);
+    return *result;
+  }
+  Generation run(const GenerateOptions& options, const OnText& on_text = {}) {
+    auto session = open();
+    return run(session, options, on_text);
+  }
+  std::string raw_text(const std::vector<TokenId>& ids) const {
+    std::string text;
+    for (const TokenId id : ids) text += model->tokenizer().piece(id);
+    return text;
+  }
+};
+
+/// Lively and reproducible.
+GenerateOptions options_for(std::size_t max_tokens) {
+  GenerateOptions options;
+  options.sampling = {.temperature = 1, .seed = 5};
+  options.max_tokens = max_tokens;
+  return options;
+}
+
+TEST_CASE("greedy generation takes the best token each time") {
+  Fixture f;
+  GenerateOptions options;
+  options.max_tokens = 12;
+  const Generation result = f.run(options);
+  auto session = f.open();
+  REQUIRE(session.append(f.prompt));
+  for (std::size_t i = 0; i < result.ids.size(); ++i) {
+    const TokenId best = sample(session.logits(), {}, 0);
+    CHECK(result.ids[i] == best);
+    CHECK(result.log_probabilities[i] == log_probability(session.logits(), best));
+    REQUIRE(session.append(std::span(&best, 1)));
+  }
+  CHECK(result.log_probabilities.size() == result.ids.size());
+}
+
+TEST_CASE("generation ends after max_tokens, and the pieces add up to the text") {
+  Fixture f;
+  std::string pieces;
+  const Generation result = f.run(options_for(20), [&](std::string_view text) {
+    CHECK(is_valid_utf8(text));
+    pieces += text;
+    return true;
+  });
+  REQUIRE(result.ids.size() == 20);
+  CHECK(result.finish_reason == FinishReason::kLength);
+  CHECK(result.text == pieces);
+  CHECK(result.text == repair_utf8(f.raw_text(result.ids)));
+  CHECK(result.usage == Usage{f.prompt.size(), 0, 20});
+  CHECK(f.run(options_for(20)).ids == result.ids);
+  CHECK(f.run(options_for(0)).ids.empty());
+}
+
+TEST_CASE("a stop string that spans tokens ends the text before it") {
+  Fixture f;
+  const Generation whole = f.run(options_for(20));
+  REQUIRE(whole.ids.size() == 20);
+  const std::string raw = f.raw_text(whole.ids);
+  for (std::size_t begin = 0; begin + 3 <= raw.size(); ++begin) {
+    GenerateOptions options = options_for(20);
+    options.stop = {raw.substr(begin, 3)};
+    const Generation cut = f.run(options);
+    CHECK(cut.finish_reason == FinishReason::kStop);
+    CHECK(cut.text == repair_utf8(raw.substr(0, raw.find(options.stop[0]))));
+    CHECK(std::equal(cut.ids.begin(), cut.ids.end(), whole.ids.begin()));
+  }
+}
+
+TEST_CASE("an end token ends the answer and isn't part of it") {
+  Fixture f;
+  // With hot logits every token comes up soon; the end tokens too.
+  GenerateOptions options = options_for(400);
+  options.sampling.temperature = 50;
+  const Generation result = f.run(options);
+  REQUIRE(result.finish_reason == FinishReason::kStop);
+  CHECK(result.ids.size() < 400);
+  for (const TokenId id : result.ids) CHECK_FALSE(f.model->tokenizer().is_end_of_generation(id));
+}
+
+TEST_CASE("the callback and the stop token cancel; the text so far is kept") {
+  Fixture f;
+  int calls = 0;
+  const Generation result = f.run(options_for(20), [&](std::string_view) { return ++calls < 3; });
+  CHECK(result.finish_reason == FinishReason::kCancelled);
+  CHECK(calls >= 3);
+  CHECK(result.ids.size() < 20);
+
+  std::stop_source stop;
+  GenerateOptions options = options_for(20);
+  options.stop_token = stop.get_token();
+  const Generation stopped = f.run(options, [&](std::string_view) {
+    stop.request_stop();
+    return true;
+  });
+  CHECK(stopped.finish_reason == FinishReason::kCancelled);
+  CHECK_FALSE(stopped.text.empty());
+  const Generation at_once = f.run(options);
+  CHECK(at_once.finish_reason == FinishReason::kCancelled);
+  CHECK(at_once.ids.empty());
+}
+
+TEST_CASE("a common prefix is kept and changes nothing") {
+  Fixture f;
+  const Generation fresh = f.run(options_for(10));
+  auto session = f.open();
+  REQUIRE(session.append(f.prompt));
+  CHECK(f.run(session, options_for(10)).usage.cached_tokens == f.prompt.size());
+  const Generation again = f.run(session, options_for(10));
+  CHECK(again.usage.cached_tokens == f.prompt.size() - 1);  // the last is read for its logits
+  CHECK(again.ids == fresh.ids);
+  CHECK(again.text == fresh.text);
+
+  std::vector<TokenId> other = f.prompt;
+  other[1] = 77;
+  REQUIRE(session.truncate(0));
+  REQUIRE(session.append(other));
+  const Generation changed = f.run(session, options_for(10));
+  CHECK(changed.usage.cached_tokens == 1);
+  CHECK(changed.ids == fresh.ids);
+}
+
+TEST_CASE("a full context ends the answer; a prompt that fills it is refused") {
+  Fixture f;
+  auto session = f.open(f.prompt.size() + 4);
+  const Generation result = f.run(session, options_for(20));
+  CHECK(result.finish_reason == FinishReason::kLength);
+  CHECK(result.ids.size() == 4);
+  auto narrow = f.open(f.prompt.size());
+  const auto refused = generate(narrow, f.prompt, options_for(20));
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == ErrorCode::kResourceExhausted);
+  CHECK(generate(session, {}, {}).error().code == ErrorCode::kInvalidArgument);
+  GenerateOptions options;
+  options.stop = {""};
+  CHECK(generate(session, f.prompt, options).error().code == ErrorCode::kInvalidArgument);
+  options = {};
+  options.sampling.top_p = 2;
+  CHECK(generate(session, f.prompt, options).error().code == ErrorCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace weft::inference
