@@ -295,6 +295,9 @@ Result<ModelEntry> ModelStore::install(ModelEntry entry, const Fill& fill,
                      "; what was downloaded is deleted: pull again, and if that doesn't help, the "
                      "source has other bytes than it should"};
   }
+  if (options.stop.stop_requested()) {
+    return Error{ErrorCode::kCancelled, "the pull of " + entry.name + " was cancelled"};
+  }
   return publish(std::move(entry), files, as_folder);
 }
 
