@@ -28,13 +28,14 @@ Lane::Lane(Options options) : options_(corrected(std::move(options))) {
   for (std::size_t i = 0; i < options_.threads; ++i) threads_.emplace_back([this] { run(); });
 }
 
-Lane::~Lane() {
+void Lane::close() {
   {
     const std::lock_guard lock(mutex_);
     closing_ = true;
   }
   wake_.notify_all();
   for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
 }
 
 Result<void> Lane::post(Task task) {
@@ -74,5 +75,11 @@ Lanes::Lanes(const Options& options)
     : cpu_(lane_options(options, "cpu", options.cpu_threads)),
       io_(lane_options(options, "io", options.io_threads)),
       model_(lane_options(options, "model", 1)) {}
+
+Lanes::~Lanes() {
+  io_.close();
+  model_.close();
+  cpu_.close();
+}
 
 }  // namespace weft

@@ -19,8 +19,7 @@ namespace weft {
 /// Called with what a task threw, on the thread that ran it; what it throws itself is dropped.
 using TaskFailure = std::function<void(std::string_view lane, const Error& error)>;
 
-/// All members may be called from any thread, also from a task on this lane. The destructor must
-/// not: it refuses new tasks, runs those that wait, and joins.
+/// post() may be called from any thread, also from a task on this lane, as long as the lane exists.
 class Lane {
  public:
   using Task = std::function<void()>;
@@ -33,14 +32,18 @@ class Lane {
 
   /// Misuse (no thread, no queue) is corrected to 1.
   explicit Lane(Options options);
-  ~Lane();
+  ~Lane() { close(); }
   Lane(const Lane&) = delete;
   Lane& operator=(const Lane&) = delete;
 
   /// Queues `task` and returns at once; a refused task never runs.
   /// Errors: kInvalidArgument for an empty task; kResourceExhausted if queue_max wait;
-  /// kCancelled once the destructor runs.
+  /// kCancelled once the lane closes.
   Result<void> post(Task task);
+
+  /// Refuses new tasks, runs those that wait, and joins the threads. Not from a task on this lane,
+  /// nor from two threads at once; a second call does nothing.
+  void close();
 
   const std::string& name() const noexcept { return options_.name; }
 
@@ -55,8 +58,8 @@ class Lane {
   std::vector<std::thread> threads_;
 };
 
-/// The three lanes of a program. Work on one may post to the others; as the lanes drain one after
-/// the other (model, I/O, CPU), what is still posted to a drained one is refused.
+/// The three lanes of a program. Work on one may post to the others, until the end: the lanes are
+/// closed one after the other (I/O, model, CPU) before any is destroyed, and a closed one refuses.
 class Lanes {
  public:
   struct Options {
@@ -67,6 +70,9 @@ class Lanes {
   };
 
   explicit Lanes(const Options& options);
+  ~Lanes();
+  Lanes(const Lanes&) = delete;
+  Lanes& operator=(const Lanes&) = delete;
 
   Lane& cpu() noexcept { return cpu_; }
   Lane& io() noexcept { return io_; }

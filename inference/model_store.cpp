@@ -8,7 +8,6 @@
 #include <cerrno>
 #include <fstream>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <system_error>
 #include <utility>
 
@@ -16,6 +15,7 @@
 #include "base/guard.h"
 #include "base/nearest.h"
 #include "base/sha256.h"
+#include "inference/model_manifest.h"
 #include "inference/model_pull.h"
 
 namespace weft::inference {
@@ -23,8 +23,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kNameBytesMax = 128;
-constexpr std::size_t kManifestBytesMax = std::size_t{1} << 20;
 constexpr std::string_view kSuffix = ".gguf";
 
 Result<std::uint64_t> free_bytes_of(const fs::path& path) {
@@ -35,21 +33,6 @@ Result<std::uint64_t> free_bytes_of(const fs::path& path) {
                  "cannot read the free space at " + path.string() + ": " + error.message()};
   }
   return space.available;
-}
-
-Result<void> check_name(std::string_view name) {
-  const auto plain = [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '.' ||
-           c == '_' || c == '-';
-  };
-  if (!name.empty() && name.size() <= kNameBytesMax && name.front() != '.' &&
-      std::ranges::all_of(name, plain)) {
-    return {};
-  }
-  return Error{ErrorCode::kInvalidArgument,
-               "\"" + std::string(name) +
-                   "\" is no name for a model: up to 128 letters, digits, '.', '_' and '-', not "
-                   "beginning with '.'"};
 }
 
 std::string name_of_file(const fs::path& file) {
@@ -114,53 +97,6 @@ Result<void> prepare_work(const fs::path& work, const std::string& source) {
   WEFT_TRY_VOID(remove_tree(work));
   WEFT_TRY_VOID(make_directories(work));
   return write_file_atomically(mark, source + "\n");
-}
-
-nlohmann::ordered_json to_json(const ModelEntry& entry, const std::vector<CatalogFile>& files) {
-  nlohmann::ordered_json listed = nlohmann::ordered_json::array();
-  for (const CatalogFile& file : files) {
-    listed.push_back(
-        {{"name", file.name}, {"size_bytes", file.size_bytes}, {"sha256", file.sha256}});
-  }
-  return {{"name", entry.name},
-          {"source", entry.source},
-          {"files", listed},
-          {"licence", entry.licence},
-          {"licence_url", entry.licence_url},
-          {"pulled_at", entry.pulled_at}};
-}
-
-struct Manifest {
-  ModelEntry entry;
-  std::vector<CatalogFile> files;
-};
-
-std::optional<Manifest> read_manifest(const fs::path& path) {
-  std::string text(kManifestBytesMax, '\0');
-  std::ifstream file(path, std::ios::binary);
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(file.gcount()));
-  try {
-    const auto json = nlohmann::json::parse(text);
-    Manifest manifest;
-    manifest.entry.name = json.at("name");
-    manifest.entry.source = json.at("source");
-    manifest.entry.licence = json.at("licence");
-    manifest.entry.licence_url = json.at("licence_url");
-    manifest.entry.pulled_at = json.at("pulled_at");
-    for (const auto& listed : json.at("files")) {
-      CatalogFile entry_file{listed.at("name"), listed.at("size_bytes"), listed.at("sha256")};
-      // A file name leads to no other place than the model's own.
-      if (!check_name(entry_file.name)) return std::nullopt;
-      manifest.entry.size_bytes += entry_file.size_bytes;
-      manifest.files.push_back(std::move(entry_file));
-    }
-    if (manifest.files.empty()) return std::nullopt;
-    manifest.entry.sha256 = manifest.files.front().sha256;
-    return manifest;
-  } catch (const nlohmann::json::exception&) {
-    return std::nullopt;
-  }
 }
 
 ModelEntry entry_of(const CatalogModel& model, const fs::path& directory) {
@@ -333,7 +269,7 @@ Result<ModelEntry> ModelStore::pull_from_file(const std::string& source,
 
 Result<ModelEntry> ModelStore::install(ModelEntry entry, const Fill& fill,
                                        const PullOptions& options, bool as_folder) {
-  WEFT_TRY_VOID(check_name(entry.name));
+  WEFT_TRY_VOID(check_model_name(entry.name));
   if (auto present = read_entry(entry.name)) {
     if (present->source == entry.source) return *std::move(present);
     return Error{ErrorCode::kAlreadyExists,
@@ -358,6 +294,9 @@ Result<ModelEntry> ModelStore::install(ModelEntry entry, const Fill& fill,
                  checked.error().message +
                      "; what was downloaded is deleted: pull again, and if that doesn't help, the "
                      "source has other bytes than it should"};
+  }
+  if (options.stop.stop_requested()) {
+    return Error{ErrorCode::kCancelled, "the pull of " + entry.name + " was cancelled"};
   }
   return publish(std::move(entry), files, as_folder);
 }
@@ -399,7 +338,7 @@ Result<ModelEntry> ModelStore::publish(ModelEntry entry, const std::vector<Catal
   const fs::path work = work_directory(entry.name);
   // The manifest comes first: it counts for nothing without the files, which then appear at once.
   entry.pulled_at = to_rfc3339(clock_.unix_now());
-  WEFT_TRY_VOID(write_file_atomically(manifest_path(entry.name), to_json(entry, files).dump(2)));
+  WEFT_TRY_VOID(write_manifest(manifest_path(entry.name), {entry, files}));
   if (as_folder) {
     const fs::path folder = work / "folder";
     WEFT_TRY_VOID(make_directories(folder));
@@ -447,7 +386,7 @@ Result<std::vector<ModelEntry>> ModelStore::list() const {
 }
 
 Result<fs::path> ModelStore::path_of(const std::string& name_or_path) const {
-  if (check_name(name_or_path)) {
+  if (check_model_name(name_or_path)) {
     if (const auto entry = read_entry(name_or_path)) return entry->path;
   }
   std::error_code ignored;
@@ -463,7 +402,7 @@ Result<fs::path> ModelStore::path_of(const std::string& name_or_path) const {
 }
 
 Result<void> ModelStore::verify(const std::string& name, const PullOptions& options) const {
-  if (!check_name(name)) return unknown_model(name);
+  if (!check_model_name(name)) return unknown_model(name);
   const auto manifest = read_manifest(manifest_path(name));
   if (!manifest) {
     WEFT_TRY(path, path_of(name));
@@ -489,7 +428,7 @@ Result<void> ModelStore::verify(const std::string& name, const PullOptions& opti
 }
 
 Result<void> ModelStore::remove(const std::string& name) {
-  if (!check_name(name)) return unknown_model(name);
+  if (!check_model_name(name)) return unknown_model(name);
   const fs::path work = work_directory(name);
   const fs::path manifest = manifest_path(name);
   const fs::path file = options_.directory / (name + std::string(kSuffix));
