@@ -1,7 +1,9 @@
 #include "storage/database.h"
 
 #include <sqlite3.h>
+#include <unistd.h>
 
+#include <cctype>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -14,6 +16,30 @@ namespace {
 constexpr std::size_t kStatementsKeptMax = 64;
 // Virtual machine steps between two looks at the interrupt: well under a millisecond.
 constexpr int kStepsPerInterruptCheck = 5000;
+
+// A file in WAL mode is read with two helper files beside it, which a read-only folder has no room
+// for. Nobody can be writing there either, so SQLite may take the file as it stands.
+bool is_in_read_only_folder(const std::filesystem::path& path) {
+  const auto folder = path.parent_path();
+  std::error_code ignored;
+  return ::access(folder.empty() ? "." : folder.c_str(), W_OK) != 0 &&
+         !std::filesystem::exists(path.string() + "-wal", ignored);
+}
+
+// The URI that says so. Every byte that isn't plain is escaped: '?' and '#' have a meaning in it.
+std::string immutable_uri(const std::filesystem::path& path) {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  std::string uri = "file:";
+  for (const char c : std::filesystem::absolute(path).string()) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (std::isalnum(byte) != 0 || c == '/') {
+      uri += c;
+    } else {
+      uri.append({'%', kHex[byte >> 4U], kHex[byte & 15U]});
+    }
+  }
+  return uri.append("?immutable=1");
+}
 
 struct CloseDatabase {
   void operator()(sqlite3* database) const noexcept { sqlite3_close_v2(database); }
@@ -70,7 +96,11 @@ Result<Database> Database::open(const std::filesystem::path& path, const Options
   auto state = std::make_unique<State>();
   state->path = path;
   sqlite3* handle = nullptr;
-  const int opened = sqlite3_open_v2(path.c_str(), &handle, open_flags(options.mode), nullptr);
+  const bool immutable = options.mode == Mode::kRead && is_in_read_only_folder(path);
+  const int opened =
+      immutable ? sqlite3_open_v2(immutable_uri(path).c_str(), &handle,
+                                  open_flags(options.mode) | SQLITE_OPEN_URI, nullptr)
+                : sqlite3_open_v2(path.c_str(), &handle, open_flags(options.mode), nullptr);
   state->handle.reset(handle);
   if (opened != SQLITE_OK) return state->error(opened, "cannot open");
 

@@ -31,7 +31,7 @@ class Statement;
 class Database {
  public:
   enum class Mode : std::uint8_t {
-    kRead,       // the file must be there; nothing is written
+    kRead,       // the file must be there; nothing is written; its folder may be read-only
     kReadWrite,  // the file must be there
     kCreate,     // made if it isn't there
   };

@@ -1,5 +1,8 @@
 #include "storage/database.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
 #include <fstream>
 
@@ -202,6 +205,35 @@ TEST_CASE("a full disk is an error, and the old state stays") {
   CHECK(number(database, "SELECT count(*) FROM t") == 1);
   CHECK(insert(database, "after"));
   CHECK(database.check_integrity());
+}
+
+// In a process of its own that gives root's rights up, to which no folder is read-only.
+TEST_CASE("a database in a read-only folder can be read") {
+  const test::TempDir folder;
+  const auto locked = folder / "a?b#c%20d";
+  std::filesystem::create_directory(locked);
+  {
+    auto database = create(locked / "a.db");
+    REQUIRE(insert(database, "word"));
+  }
+  std::filesystem::permissions(locked, std::filesystem::perms(0555));
+  std::filesystem::permissions(folder.path(), std::filesystem::perms(0755));
+  const pid_t child = ::fork();
+  if (child == 0) {
+    constexpr uid_t kNobody = 65534;
+    if (::geteuid() == 0 && ::setuid(kNobody) != 0) ::_exit(1);
+    auto database = Database::open(locked / "a.db", {.mode = Mode::kRead});
+    if (!database) ::_exit(2);
+    auto statement = database->prepare("SELECT word FROM t");
+    if (!statement) ::_exit(3);
+    const auto row = statement->step();
+    ::_exit(row && *row && statement->text(0) == "word" ? 0 : 4);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  std::filesystem::permissions(locked, std::filesystem::perms(0755));
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 0);
 }
 
 TEST_CASE("an interrupt stops a statement that runs too long") {
