@@ -31,6 +31,19 @@ struct Atom {
   Border before = kSentence;
 };
 
+// Whether each line is "[name]: target", which Markdown doesn't show.
+bool is_link_definitions(std::string_view block) {
+  for (std::size_t at = 0; at < block.size();) {
+    const Line line = line_at(block, at);
+    const auto words = block.substr(line.start, line.end - line.start);
+    if (!words.starts_with('[') || words.starts_with("[^") || words.find("]: ") == words.npos) {
+      return false;
+    }
+    at = line.next;
+  }
+  return true;
+}
+
 class Chunker {
  public:
   Chunker(const Extracted& document, const TokenCounter& count, const ChunkOptions& options)
@@ -44,6 +57,11 @@ class Chunker {
         push_heading(block);
         // A heading right after a heading shares its section: alone it would say nothing.
         headings.push_back(block);
+        continue;
+      }
+      const auto words = of({block.start, block.end});
+      if (!headings.empty() && is_link_definitions(words)) {
+        headings.push_back(block);  // an anchor, not yet text
         continue;
       }
       if (atoms_.empty()) begin_section(headings);

@@ -17,6 +17,9 @@ namespace weft::retrieval {
 /// document is; its time must be linear.
 using TokenCounter = std::function<std::size_t(std::string_view)>;
 
+/// Raised whenever the passages of the same text may change: what was cut before is cut anew.
+inline constexpr int kChunkerVersion = 1;
+
 struct ChunkOptions {
   std::size_t tokens_max = 240;  // of heading path and text together; at least 32
   double overlap = 0.12;         // share of tokens_max repeated from the passage before, 0..0.5

@@ -78,10 +78,14 @@ class Flattener {
     // Only the nearest of that name: what a parser leaves open inside stays counted.
     for (std::size_t i = stack.size(); i-- > 0;) {
       if (stack[i] != name) continue;
+      if (is_foreign(name)) --foreign_;
       stack.erase(stack.begin() + static_cast<std::ptrdiff_t>(i));
       return;
     }
   }
+
+  // Inside these HTML's rules of what closes what don't hold.
+  static bool is_foreign(std::string_view name) { return name == "svg" || name == "math"; }
 
   struct Tag {
     std::size_t end = 0;  // behind its '>'
@@ -113,16 +117,17 @@ class Flattener {
     const std::string name = name_at(at + 1);
     const Tag tag = tag_at(at + 1);
     if (among(kRaw, name)) return end_of_raw(name, tag.end);
-    const bool foreign = std::ranges::find_if(open_, [](const std::string& each) {
-                           return each == "svg" || each == "math";
-                         }) != open_.end();
+    const bool foreign = foreign_ > 0;
     bool drop = tag.attributes > kAttributesMax;
     const bool nests = foreign ? !tag.slash : !among(kVoid, name) && !among(kSelfClosing, name);
     if (nests && !drop) {
       const bool formats = among(kFormatting, name);
       auto& stack = formats ? formatting_ : open_;
       drop = stack.size() >= (formats ? kFormattingMax : kOpenMax);
-      if (!drop) stack.push_back(name);
+      if (!drop) {
+        stack.push_back(name);
+        if (is_foreign(name)) ++foreign_;
+      }
     }
     if (drop) {
       // A blank in its place, so that the words around it stay apart.
@@ -142,6 +147,7 @@ class Flattener {
 
   std::string_view html_;
   std::vector<std::string> open_, formatting_;
+  std::size_t foreign_ = 0;  // of open_
   std::string out_;
   std::size_t kept_ = 0;  // all before it was copied to out_ or dropped
 };

@@ -15,6 +15,9 @@
 
 namespace weft::retrieval {
 
+/// Raised whenever the same bytes may give another text: what was read before is read anew.
+inline constexpr int kReaderVersion = 1;
+
 struct ReadOptions {
   std::size_t bytes_max = 64U << 20;             // of a file
   std::size_t html_memory_bytes_max = 1U << 30;  // of its tree: about 20 times a page's size

@@ -187,9 +187,6 @@ TEST_CASE("hostile pages are read or refused, soon") {
     const auto document = read_html(
         page, {.html_memory_bytes_max = 256U << 20, .html_timeout = std::chrono::seconds(2)});
     CAPTURE(page.substr(0, 40));
-    if (getenv("DBG"))
-      printf("%s %d %.2f\n", page.substr(0, 40).c_str(), document ? -1 : (int)document.error().code,
-             std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
     if (document) {
       CHECK(document->text.find("end") != std::string::npos);
     } else {
