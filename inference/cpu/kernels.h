@@ -11,26 +11,19 @@
 
 namespace weft::inference::cpu {
 
-/// A block of 32 or 256 activations as integers: q in [-127, 127] and x ~ scale * q.
-struct QuantizedRow {
-  std::int8_t* values;   // (n)
-  float* scales;         // (n / block)
-  float* scaled_sums;    // blocks of 32 only: (n / 32), scale * sum of the block's q
-  std::int16_t* offsets; // (n / 32, 2), for blocks of 256 (n / 16, 2): minus the sum of the q whose
-                         // index mod 4 is 0 or 1, then minus that of the others
-  std::int16_t* sums;    // blocks of 256 only: (n / 32), the sum of 32 q
+/// Activations as a kernel reads them: see matrix_layout.h.
+struct ActivationView {
+  const std::uint8_t* tiles;
+  std::size_t row_bytes;  // the tiles of n rows take n times this
+  std::size_t count;      // rows
+  std::size_t columns;    // of a row; for float kinds padded to a multiple of 4
 };
 
-/// Activations of several rows as a kernel reads them; row i starts at i * (entries of one row).
-struct ActivationView {
-  const std::int8_t* values;
-  const float* floats;
-  const float* scales;
-  const float* scaled_sums;
-  const std::int16_t* offsets;
-  const std::int16_t* sums;
-  std::size_t count;    // rows
-  std::size_t columns;  // of a row; for float kinds padded to a multiple of 4
+/// Where one row of activations goes: its tile, how many slots that has, and which is the row's.
+struct ActivationSlot {
+  std::uint8_t* tile;
+  std::size_t slots;
+  std::size_t slot;
 };
 
 /// Interleaved weights: groups of Kernels::group_rows rows, see matrix_layout.h.
@@ -46,10 +39,8 @@ struct Kernels {
   Level level;
   std::size_t group_rows;
 
-  void (*quantize_32)(const float* x, std::size_t n, const QuantizedRow& out);
-  void (*quantize_256)(const float* x, std::size_t n, const QuantizedRow& out);
-  /// out[i] = x[i] rounded to half precision and back.
-  void (*round_to_half)(const float* x, std::size_t n, float* out);
+  void (*quantize_32)(const float* x, std::size_t n, const ActivationSlot& out);
+  void (*quantize_256)(const float* x, std::size_t n, const ActivationSlot& out);
   /// y[i * y_stride + r] = W[r] . x_i for r in [begin, end); `begin` starts a group.
   void (*multiply)(const PackedView& weights, const ActivationView& x, std::size_t begin,
                    std::size_t end, float* y, std::size_t y_stride);

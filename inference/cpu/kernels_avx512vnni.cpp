@@ -10,7 +10,6 @@ const Kernels kAvx512VnniKernels = {
     .group_rows = kGroupRows,
     .quantize_32 = quantize_32,
     .quantize_256 = quantize_256,
-    .round_to_half = round_to_half,
     .multiply = multiply,
 };
 
