@@ -22,6 +22,7 @@ namespace weft::inference::cpu {
 struct Kernels;
 
 enum class ActivationKind : std::uint8_t { kFloat, kF16, kBF16, kQ8Block32, kQ8Block256 };
+inline constexpr std::size_t kActivationKinds = 5;
 
 /// What `type`'s weights are multiplied with.
 ActivationKind activation_kind(TensorType type) noexcept;
