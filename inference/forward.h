@@ -31,7 +31,7 @@ class QuantisedInput {
 
  private:
   unsigned kinds_ = 0;
-  std::array<cpu::Activations, 3> forms_;
+  std::array<cpu::Activations, cpu::kActivationKinds> forms_;
 };
 
 /// Working memory and control of the forward pass for one model and pool. Needs itself alone.

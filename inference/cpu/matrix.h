@@ -19,7 +19,10 @@
 
 namespace weft::inference::cpu {
 
-enum class ActivationKind : std::uint8_t { kFloat, kQ8Block32, kQ8Block256 };
+struct Kernels;
+
+enum class ActivationKind : std::uint8_t { kFloat, kF16, kBF16, kQ8Block32, kQ8Block256 };
+inline constexpr std::size_t kActivationKinds = 5;
 
 /// What `type`'s weights are multiplied with.
 ActivationKind activation_kind(TensorType type) noexcept;
@@ -28,32 +31,31 @@ ActivationKind activation_kind(TensorType type) noexcept;
 /// resized by prepare(), filled row by row (threads may fill different rows at once).
 class Activations {
  public:
+  /// Keeps the memory of earlier calls if it suffices. `columns` is whole blocks of the kind, for
+  /// the float kinds any number. Nothing of earlier rows remains usable.
   void prepare(ActivationKind kind, std::size_t count, std::size_t columns);
-  /// Quantises (or copies) row `i` from x[0..columns). Same bits at every level.
+  /// Quantises (or rounds) row `i` from x[0..columns). Same bits at every level.
   void set_row(Level level, std::size_t i, const float* x) noexcept;
+  void set_row(const Kernels& kernels, std::size_t i, const float* x) noexcept;
 
   ActivationKind kind() const noexcept { return kind_; }
   std::size_t count() const noexcept { return count_; }
   std::size_t columns() const noexcept { return columns_; }
 
-  // The kernels' view: row-major, one after the other; see matrix.cpp for the layout.
-  const std::int8_t* values() const noexcept { return values_.get(); }
-  const float* floats() const noexcept { return floats_.get(); }
-  const float* scales() const noexcept { return scales_.get(); }
-  const std::int16_t* sums() const noexcept { return sums_.get(); }
+  // The kernels' view: tiles of rows, see matrix_layout.h.
+  const std::uint8_t* tiles() const noexcept { return tiles_.get(); }
+  std::size_t row_bytes() const noexcept { return row_bytes_; }
 
  private:
   struct AlignedFree {
-    void operator()(void* memory) const noexcept;
+    void operator()(std::uint8_t* memory) const noexcept;
   };
   ActivationKind kind_ = ActivationKind::kFloat;
   std::size_t count_ = 0;
   std::size_t columns_ = 0;
+  std::size_t row_bytes_ = 0;
   std::size_t capacity_bytes_ = 0;
-  std::unique_ptr<std::int8_t[], AlignedFree> values_;
-  std::unique_ptr<float[], AlignedFree> floats_;
-  std::unique_ptr<float[], AlignedFree> scales_;
-  std::unique_ptr<std::int16_t[], AlignedFree> sums_;
+  std::unique_ptr<std::uint8_t[], AlignedFree> tiles_;
 };
 
 struct RowRange {
@@ -68,9 +70,13 @@ class Matrix {
   using Source = std::function<Result<void>(std::uint64_t offset, std::span<std::byte> out)>;
 
   /// Reads through `source` a few rows at a time and repacks: no second copy of the tensor.
-  /// Errors: kUnsupported if `columns` isn't whole blocks of `type`; those of `source`.
+  /// Errors: kUnsupported if `columns` isn't whole blocks of `type` (or is 0), kResourceExhausted
+  /// if the memory can't be had; those of `source`.
   static Result<Matrix> pack(TensorType type, std::size_t rows, std::size_t columns,
                              const Source& source, Level level);
+  /// The same for a given table of kernels, which must outlive the matrix.
+  static Result<Matrix> pack(TensorType type, std::size_t rows, std::size_t columns,
+                             const Source& source, const Kernels& kernels);
 
   Matrix(Matrix&&) noexcept;
   Matrix& operator=(Matrix&&) noexcept;
@@ -85,7 +91,8 @@ class Matrix {
   RowRange partition(std::size_t thread, std::size_t threads) const noexcept;
 
   /// y[i * y_stride + r] = W[r] . x_i for r in `rows` (a partition()) and i in [0, x.count()).
-  /// Threads call it at once with their own ranges.
+  /// Threads call it at once with their own ranges. `x` is of activation_kind(type()) and has
+  /// columns() columns (asserted).
   void multiply(const Activations& x, RowRange rows, float* y, std::size_t y_stride) const noexcept;
 
  private:

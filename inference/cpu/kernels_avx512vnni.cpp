@@ -1,0 +1,16 @@
+#define WEFT_SIMD_LEVEL 2
+#include "inference/cpu/kernels.h"
+#include "inference/cpu/multiply_impl.h"
+#include "inference/cpu/quantize_impl.h"
+
+namespace weft::inference::cpu {
+
+const Kernels kAvx512VnniKernels = {
+    .level = Level::kAvx512Vnni,
+    .group_rows = kGroupRows,
+    .quantize_32 = quantize_32,
+    .quantize_256 = quantize_256,
+    .multiply = multiply,
+};
+
+}  // namespace weft::inference::cpu

@@ -1,0 +1,254 @@
+#pragma once
+// The operations of a matrix product in which a vector lane is a weight row, for the level of
+// WEFT_SIMD_LEVEL (see simd.h, whose rules hold here too). Integer results are exact.
+//
+//   Bytes   4 unsigned weights of each row; Ints, Floats: one number a row
+//   Dot     a running sum of weight * activation. On AVX2 it is two 16-bit halves a row, which wrap
+//           around: only the final value has to fit, so a sum starts from the activations' offsets,
+//           which moves weights to around zero. A step adds 4 products, at most 63 * 127 * 2 in a
+//           half, which doesn't saturate.
+//   Pairs   two small signed numbers a row
+
+#include "inference/cpu/simd.h"
+
+namespace weft::inference::cpu {
+namespace {
+
+inline std::int32_t load_dword(const void* from) {
+  std::int32_t value;
+  __builtin_memcpy(&value, from, sizeof value);
+  return value;
+}
+
+#if WEFT_SIMD_LEVEL == 0
+
+constexpr std::size_t kGroupRows = 8;
+constexpr bool kEightBitDot = true;  // a Dot takes weights up to 255
+
+struct Bytes {
+  std::uint8_t at[4 * kGroupRows];
+};
+struct Ints {
+  std::int32_t at[kGroupRows];
+};
+struct Floats {
+  float at[kGroupRows];
+};
+using Dot = Ints;
+struct Pairs {
+  std::int16_t at[2 * kGroupRows];
+};
+using Scale = Ints;
+
+#define WEFT_EACH(type, count, body)                                          \
+  type out;                                                                   \
+  for (std::size_t i = 0; i < (count); ++i) out.at[i] = body;                 \
+  return out
+
+inline Bytes load_bytes(const std::uint8_t* from) { WEFT_EACH(Bytes, 4 * kGroupRows, from[i]); }
+// The bits `mask` of every byte shifted right by `shift`, left if it is negative. `mask` has none of
+// the bits that come from a neighbouring byte.
+inline Bytes bits(const Bytes& a, int shift, int mask) {
+  WEFT_EACH(Bytes, 4 * kGroupRows,
+            static_cast<std::uint8_t>((shift < 0 ? a.at[i] << -shift : a.at[i] >> shift) & mask));
+}
+inline Bytes either(const Bytes& a, const Bytes& b) {
+  WEFT_EACH(Bytes, 4 * kGroupRows, static_cast<std::uint8_t>(a.at[i] | b.at[i]));
+}
+
+inline Ints zero_ints() { return {}; }
+template <int kZero>
+Dot start(const std::int16_t* offsets) {
+  WEFT_EACH(Dot, kGroupRows, kZero*(offsets[0] + offsets[1]));
+}
+inline Dot dot(const Dot& sum, const Bytes& w, const std::int8_t* a) {
+  WEFT_EACH(Dot, kGroupRows,
+            sum.at[i] + w.at[4 * i] * a[0] + w.at[4 * i + 1] * a[1] + w.at[4 * i + 2] * a[2] +
+                w.at[4 * i + 3] * a[3]);
+}
+inline Ints widen(const Dot& a) { return a; }
+inline Ints add_ints(const Ints& a, const Ints& b) { WEFT_EACH(Ints, kGroupRows, a.at[i] + b.at[i]); }
+
+inline Pairs load_pairs(const std::uint8_t* from) {
+  WEFT_EACH(Pairs, 2 * kGroupRows, static_cast<std::int8_t>(from[i]));
+}
+template <int kWhich>
+Scale scale_of(const Pairs& a) {
+  WEFT_EACH(Scale, kGroupRows, a.at[2 * i + kWhich]);
+}
+inline Ints add_scaled(const Ints& sum, const Dot& a, const Scale& scale) {
+  WEFT_EACH(Ints, kGroupRows, sum.at[i] + a.at[i] * scale.at[i]);
+}
+inline Ints add_pairs(const Ints& sum, const Pairs& p, const std::int16_t* x) {
+  WEFT_EACH(Ints, kGroupRows, sum.at[i] + p.at[2 * i] * x[0] + p.at[2 * i + 1] * x[1]);
+}
+
+inline Floats zero_floats() { return {}; }
+inline Floats broadcast(float value) { WEFT_EACH(Floats, kGroupRows, value); }
+inline Floats to_floats(const Ints& a) {
+  WEFT_EACH(Floats, kGroupRows, static_cast<float>(a.at[i]));
+}
+inline Floats load_floats(const float* from) { WEFT_EACH(Floats, kGroupRows, from[i]); }
+inline Floats load_halves(const std::uint8_t* from) {
+  std::uint16_t halves[kGroupRows];
+  __builtin_memcpy(halves, from, sizeof halves);
+  WEFT_EACH(Floats, kGroupRows, half_to_float(halves[i]));
+}
+inline Floats load_bfloats(const std::uint8_t* from) {
+  std::uint16_t upper[kGroupRows];
+  __builtin_memcpy(upper, from, sizeof upper);
+  WEFT_EACH(Floats, kGroupRows,
+            __builtin_bit_cast(float, static_cast<std::uint32_t>(upper[i]) << 16));
+}
+inline Floats add(const Floats& a, const Floats& b) {
+  WEFT_EACH(Floats, kGroupRows, a.at[i] + b.at[i]);
+}
+inline Floats mul(const Floats& a, const Floats& b) {
+  WEFT_EACH(Floats, kGroupRows, a.at[i] * b.at[i]);
+}
+inline Floats fma(const Floats& a, const Floats& b, const Floats& c) {
+  WEFT_EACH(Floats, kGroupRows, __builtin_fmaf(a.at[i], b.at[i], c.at[i]));
+}
+inline void store(float* to, const Floats& a) {
+  for (std::size_t i = 0; i < kGroupRows; ++i) to[i] = a.at[i];
+}
+inline void prefetch(const void*) {}
+#undef WEFT_EACH
+
+#elif WEFT_SIMD_LEVEL == 1
+
+constexpr std::size_t kGroupRows = 8;
+constexpr bool kEightBitDot = false;
+
+using Bytes = __m256i;
+using Ints = __m256i;
+using Dot = __m256i;
+using Pairs = __m256i;
+using Scale = __m256i;
+using Floats = __m256;
+
+inline __m256i load_256(const void* from) {
+  return _mm256_loadu_si256(static_cast<const __m256i*>(from));
+}
+inline __m128i load_128(const void* from) {
+  return _mm_loadu_si128(static_cast<const __m128i*>(from));
+}
+inline __m256i broadcast_dword(const void* from) { return _mm256_set1_epi32(load_dword(from)); }
+
+inline Bytes load_bytes(const std::uint8_t* from) { return load_256(from); }
+inline Bytes bits(Bytes a, int shift, int mask) {
+  const Bytes moved = shift < 0 ? _mm256_slli_epi16(a, -shift) : _mm256_srli_epi16(a, shift);
+  return _mm256_and_si256(moved, _mm256_set1_epi8(static_cast<char>(mask)));
+}
+inline Bytes either(Bytes a, Bytes b) { return _mm256_or_si256(a, b); }
+
+inline Ints zero_ints() { return _mm256_setzero_si256(); }
+template <int kZero>
+Dot start(const std::int16_t* offsets) {
+  if constexpr (kZero == 0) return _mm256_setzero_si256();
+  return _mm256_mullo_epi16(broadcast_dword(offsets), _mm256_set1_epi16(kZero));
+}
+inline Dot dot(Dot sum, Bytes w, const std::int8_t* a) {
+  return _mm256_add_epi16(sum, _mm256_maddubs_epi16(w, broadcast_dword(a)));
+}
+inline Ints widen(Dot a) { return _mm256_madd_epi16(a, _mm256_set1_epi16(1)); }
+inline Ints widen_by_16(Dot a) { return _mm256_madd_epi16(a, _mm256_set1_epi16(16)); }
+inline Ints add_ints(Ints a, Ints b) { return _mm256_add_epi32(a, b); }
+
+inline Pairs load_pairs(const std::uint8_t* from) { return _mm256_cvtepi8_epi16(load_128(from)); }
+template <int kWhich>
+Scale scale_of(Pairs a) {
+  constexpr char k = 2 * kWhich;
+  const __m256i twice = _mm256_setr_epi8(
+      k, k + 1, k, k + 1, k + 4, k + 5, k + 4, k + 5, k + 8, k + 9, k + 8, k + 9, k + 12, k + 13,
+      k + 12, k + 13, k, k + 1, k, k + 1, k + 4, k + 5, k + 4, k + 5, k + 8, k + 9, k + 8, k + 9,
+      k + 12, k + 13, k + 12, k + 13);
+  return _mm256_shuffle_epi8(a, twice);
+}
+inline Ints add_scaled(Ints sum, Dot a, Scale scale) {
+  return _mm256_add_epi32(sum, _mm256_madd_epi16(a, scale));
+}
+inline Ints add_pairs(Ints sum, Pairs p, const std::int16_t* x) {
+  return _mm256_add_epi32(sum, _mm256_madd_epi16(p, broadcast_dword(x)));
+}
+
+inline Floats zero_floats() { return _mm256_setzero_ps(); }
+inline Floats broadcast(float value) { return _mm256_set1_ps(value); }
+inline Floats to_floats(Ints a) { return _mm256_cvtepi32_ps(a); }
+inline Floats load_floats(const float* from) { return _mm256_loadu_ps(from); }
+inline Floats load_halves(const std::uint8_t* from) { return _mm256_cvtph_ps(load_128(from)); }
+inline Floats load_bfloats(const std::uint8_t* from) {
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(load_128(from)), 16));
+}
+inline Floats add(Floats a, Floats b) { return _mm256_add_ps(a, b); }
+inline Floats mul(Floats a, Floats b) { return _mm256_mul_ps(a, b); }
+inline Floats fma(Floats a, Floats b, Floats c) { return _mm256_fmadd_ps(a, b, c); }
+inline void store(float* to, Floats a) { _mm256_storeu_ps(to, a); }
+inline void prefetch(const void* at) { _mm_prefetch(static_cast<const char*>(at), _MM_HINT_T0); }
+
+#else
+
+constexpr std::size_t kGroupRows = 16;
+constexpr bool kEightBitDot = true;
+
+using Bytes = __m512i;
+using Ints = __m512i;
+using Dot = __m512i;
+using Pairs = __m512i;
+using Scale = __m512i;
+using Floats = __m512;
+
+inline __m256i load_256(const void* from) {
+  return _mm256_loadu_si256(static_cast<const __m256i*>(from));
+}
+inline __m512i broadcast_dword(const void* from) { return _mm512_set1_epi32(load_dword(from)); }
+
+inline Bytes load_bytes(const std::uint8_t* from) { return _mm512_loadu_si512(from); }
+inline Bytes bits(Bytes a, int shift, int mask) {
+  const Bytes moved = shift < 0 ? _mm512_slli_epi16(a, -shift) : _mm512_srli_epi16(a, shift);
+  return _mm512_and_si512(moved, _mm512_set1_epi8(static_cast<char>(mask)));
+}
+inline Bytes either(Bytes a, Bytes b) { return _mm512_or_si512(a, b); }
+
+inline Ints zero_ints() { return _mm512_setzero_si512(); }
+template <int kZero>
+Dot start(const std::int16_t* offsets) {
+  if constexpr (kZero == 0) return _mm512_setzero_si512();
+  return _mm512_madd_epi16(broadcast_dword(offsets), _mm512_set1_epi16(kZero));
+}
+inline Dot dot(Dot sum, Bytes w, const std::int8_t* a) {
+  return _mm512_dpbusd_epi32(sum, w, broadcast_dword(a));
+}
+inline Ints widen(Dot a) { return a; }
+inline Ints add_ints(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
+
+inline Pairs load_pairs(const std::uint8_t* from) { return _mm512_cvtepi8_epi16(load_256(from)); }
+template <int kWhich>
+Scale scale_of(Pairs a) {
+  return _mm512_srai_epi32(kWhich == 0 ? _mm512_slli_epi32(a, 16) : a, 16);
+}
+inline Ints add_scaled(Ints sum, Dot a, Scale scale) {
+  return _mm512_add_epi32(sum, _mm512_mullo_epi32(a, scale));
+}
+inline Ints add_pairs(Ints sum, Pairs p, const std::int16_t* x) {
+  return _mm512_add_epi32(sum, _mm512_madd_epi16(p, broadcast_dword(x)));
+}
+
+inline Floats zero_floats() { return _mm512_setzero_ps(); }
+inline Floats broadcast(float value) { return _mm512_set1_ps(value); }
+inline Floats to_floats(Ints a) { return _mm512_cvtepi32_ps(a); }
+inline Floats load_floats(const float* from) { return _mm512_loadu_ps(from); }
+inline Floats load_halves(const std::uint8_t* from) { return _mm512_cvtph_ps(load_256(from)); }
+inline Floats load_bfloats(const std::uint8_t* from) {
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(load_256(from)), 16));
+}
+inline Floats add(Floats a, Floats b) { return _mm512_add_ps(a, b); }
+inline Floats mul(Floats a, Floats b) { return _mm512_mul_ps(a, b); }
+inline Floats fma(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
+inline void store(float* to, Floats a) { _mm512_storeu_ps(to, a); }
+inline void prefetch(const void* at) { _mm_prefetch(static_cast<const char*>(at), _MM_HINT_T0); }
+
+#endif
+
+}  // namespace
+}  // namespace weft::inference::cpu

@@ -1,0 +1,214 @@
+#include "inference/cpu/matrix.h"
+
+
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <bit>
+#include <cassert>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "inference/cpu/kernels.h"
+#include "inference/cpu/matrix_layout.h"
+#include "inference/cpu/matrix_pack.h"
+
+namespace weft::inference::cpu {
+namespace {
+
+constexpr std::size_t kHugePage = std::size_t{2} << 20;
+constexpr std::size_t kCacheLine = 64;
+
+// Large arrays get huge pages: fewer faults while packing, fewer TLB misses while multiplying.
+std::uint8_t* allocate(std::size_t bytes) noexcept {
+  const std::size_t alignment = bytes >= kHugePage ? kHugePage : kCacheLine;
+  if (bytes > SIZE_MAX - alignment) return nullptr;
+  const std::size_t rounded = (bytes + kCacheLine - 1) / kCacheLine * kCacheLine;
+  void* memory = nullptr;
+  if (posix_memalign(&memory, alignment, rounded) != 0) return nullptr;
+  // Only advice: without huge pages everything works.
+  if (bytes >= kHugePage) madvise(memory, rounded / kHugePage * kHugePage, MADV_HUGEPAGE);
+  return static_cast<std::uint8_t*>(memory);
+}
+
+struct Free {
+  void operator()(std::uint8_t* memory) const noexcept { std::free(memory); }
+};
+
+float round_to_bfloat16(float value) noexcept {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  if ((bits & 0x7FFFFFFF) > 0x7F800000) return value;  // rounding could turn a NaN into infinity
+  return std::bit_cast<float>((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000);
+}
+
+std::size_t activation_row_bytes(ActivationKind kind, std::size_t columns) noexcept {
+  switch (kind) {
+    case ActivationKind::kQ8Block32:
+      return columns / Block32::kValues * Block32::kBytes;
+    case ActivationKind::kQ8Block256:
+      return columns / Block256::kValues * Block256::kBytes;
+    case ActivationKind::kFloat:
+    case ActivationKind::kF16:
+    case ActivationKind::kBF16:
+      break;
+  }
+  return padded_columns(TensorType::kF32, columns) * sizeof(float);
+}
+
+}  // namespace
+
+ActivationKind activation_kind(TensorType type) noexcept {
+  switch (type) {
+    case TensorType::kF32:
+      return ActivationKind::kFloat;
+    case TensorType::kF16:
+      return ActivationKind::kF16;
+    case TensorType::kBF16:
+      return ActivationKind::kBF16;
+    case TensorType::kQ4_0:
+    case TensorType::kQ4_1:
+    case TensorType::kQ5_0:
+    case TensorType::kQ5_1:
+    case TensorType::kQ8_0:
+      return ActivationKind::kQ8Block32;
+    case TensorType::kQ4_K:
+    case TensorType::kQ5_K:
+    case TensorType::kQ6_K:
+      return ActivationKind::kQ8Block256;
+  }
+  return ActivationKind::kFloat;
+}
+
+void Activations::AlignedFree::operator()(std::uint8_t* memory) const noexcept {
+  std::free(memory);
+}
+
+void Activations::prepare(ActivationKind kind, std::size_t count, std::size_t columns) {
+  assert(kind != ActivationKind::kQ8Block32 || columns % Block32::kValues == 0);
+  assert(kind != ActivationKind::kQ8Block256 || columns % Block256::kValues == 0);
+  kind_ = kind;
+  count_ = count;
+  columns_ = columns;
+  row_bytes_ = activation_row_bytes(kind, columns);
+  const std::size_t bytes = count * row_bytes_;
+  if (bytes <= capacity_bytes_) return;
+  capacity_bytes_ = 0;
+  tiles_.reset(allocate(bytes));
+  if (!tiles_) throw std::bad_alloc();
+  capacity_bytes_ = bytes;
+}
+
+void Activations::set_row(Level level, std::size_t i, const float* x) noexcept {
+  set_row(kernels(level), i, x);
+}
+
+void Activations::set_row(const Kernels& kernels, std::size_t i, const float* x) noexcept {
+  assert(i < count_);
+  const std::size_t first = i / kTileRows * kTileRows;
+  const ActivationSlot out = {.tile = tiles_.get() + first * row_bytes_,
+                              .slots = std::min(count_ - first, kTileRows),
+                              .slot = i - first};
+  if (kind_ == ActivationKind::kQ8Block32) return kernels.quantize_32(x, columns_, out);
+  if (kind_ == ActivationKind::kQ8Block256) return kernels.quantize_256(x, columns_, out);
+  const auto put = [&](std::size_t column, float value) {
+    std::memcpy(out.tile + 4 * (column * out.slots + out.slot), &value, sizeof value);
+  };
+  for (std::size_t c = 0; c < columns_; ++c) {
+    if (kind_ == ActivationKind::kFloat) put(c, x[c]);
+    if (kind_ == ActivationKind::kF16) put(c, half_to_float(float_to_half(x[c])));
+    if (kind_ == ActivationKind::kBF16) put(c, round_to_bfloat16(x[c]));
+  }
+  for (std::size_t c = columns_; c < row_bytes_ / 4; ++c) put(c, 0);
+}
+
+struct Matrix::State {
+  TensorType type;
+  std::size_t rows;
+  std::size_t columns;
+  std::size_t groups;
+  const Kernels* kernels;
+  PackedView view;
+  std::unique_ptr<std::uint8_t[], Free> memory;
+};
+
+Matrix::Matrix(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Matrix::Matrix(Matrix&&) noexcept = default;
+Matrix& Matrix::operator=(Matrix&&) noexcept = default;
+Matrix::~Matrix() = default;
+
+Result<Matrix> Matrix::pack(TensorType type, std::size_t rows, std::size_t columns,
+                            const Source& source, Level level) {
+  return pack(type, rows, columns, source, cpu::kernels(level));
+}
+
+Result<Matrix> Matrix::pack(TensorType type, std::size_t rows, std::size_t columns,
+                            const Source& source, const Kernels& kernels) {
+  const auto file_row_bytes = row_bytes(type, columns);
+  if (!file_row_bytes || columns == 0) {
+    return Error{ErrorCode::kUnsupported, "a " + std::string(to_string(type)) + " matrix of " +
+                                              std::to_string(columns) +
+                                              " columns isn't whole blocks"};
+  }
+  auto state = std::make_unique<State>();
+  const std::size_t group = group_bytes(type, columns, kernels.group_rows);
+  state->type = type;
+  state->rows = rows;
+  state->columns = columns;
+  state->groups = (rows + kernels.group_rows - 1) / kernels.group_rows;
+  state->kernels = &kernels;
+  std::size_t bytes = 0;
+  if (__builtin_mul_overflow(state->groups, group, &bytes)) bytes = SIZE_MAX;
+  state->memory.reset(allocate(bytes));
+  if (!state->memory) {
+    return Error{ErrorCode::kResourceExhausted,
+                 "no memory for a matrix of " + std::to_string(bytes) + " bytes"};
+  }
+  state->view = {.type = type,
+                 .groups = state->memory.get(),
+                 .group_bytes = group,
+                 .columns = padded_columns(type, columns),
+                 .rows = rows};
+
+  std::vector<std::byte> file(*file_row_bytes * kernels.group_rows);
+  for (std::size_t g = 0; g < state->groups; ++g) {
+    const std::size_t first = g * kernels.group_rows;
+    const std::size_t count = std::min(rows - first, kernels.group_rows);
+    const std::span<std::byte> read(file.data(), count * *file_row_bytes);
+    WEFT_TRY_VOID(source(first * *file_row_bytes, read));
+    if (count < kernels.group_rows) std::fill(file.begin() + read.size(), file.end(), std::byte{0});
+    pack_group(type, columns, kernels.group_rows, file, {state->memory.get() + g * group, group});
+  }
+  return Matrix(std::move(state));
+}
+
+TensorType Matrix::type() const noexcept { return state_->type; }
+std::size_t Matrix::rows() const noexcept { return state_->rows; }
+std::size_t Matrix::columns() const noexcept { return state_->columns; }
+std::size_t Matrix::size_bytes() const noexcept {
+  return state_->groups * state_->view.group_bytes;
+}
+
+RowRange Matrix::partition(std::size_t thread, std::size_t threads) const noexcept {
+  const auto row = [&](std::size_t part) {
+    return std::min(state_->groups * part / threads * state_->kernels->group_rows, state_->rows);
+  };
+  return {row(thread), row(thread + 1)};
+}
+
+void Matrix::multiply(const Activations& x, RowRange rows, float* y,
+                      std::size_t y_stride) const noexcept {
+  assert(x.kind() == activation_kind(state_->type) && x.columns() == state_->columns);
+  assert(rows.begin % state_->kernels->group_rows == 0 && rows.end <= state_->rows);
+  const ActivationView view = {.tiles = x.tiles(),
+                               .row_bytes = x.row_bytes(),
+                               .count = x.count(),
+                               .columns = state_->view.columns};
+  state_->kernels->multiply(state_->view, view, rows.begin, rows.end, y, y_stride);
+}
+
+}  // namespace weft::inference::cpu

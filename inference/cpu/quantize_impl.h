@@ -1,0 +1,98 @@
+#pragma once
+// Activations to 8-bit integers, as llama.cpp's x86 kernels do it, for parity: the factor that
+// makes q is not rounded, the scale that undoes it is (to half precision, for blocks of 32).
+
+#include "inference/cpu/kernels.h"
+#include "inference/cpu/matrix_layout.h"
+#include "inference/cpu/simd.h"
+
+namespace weft::inference::cpu {
+namespace {
+
+// max |x| of 16 * vectors values, NaN if one of them isn't finite.
+inline float largest_magnitude(const float* x, std::size_t vectors) {
+  F32x16 largest = set1(0);
+  F32x16 poison = set1(0);  // 0 * x is 0 for a finite x, else NaN
+  for (std::size_t i = 0; i < vectors; ++i) {
+    const F32x16 v = load(x + 16 * i);
+    largest = max(largest, abs(v));
+    poison = fma(v, set1(0), poison);
+  }
+  return max_lane(largest) + sum(poison);
+}
+
+inline float round_half(float value) { return half_to_float(float_to_half(value)); }
+
+inline void store_float(std::uint8_t* to, float value) {
+  __builtin_memcpy(to, &value, sizeof value);
+}
+
+// Stores the two offsets of n q (see matrix_layout.h; n is a multiple of 4) and returns their sum.
+inline int store_offsets(const std::int8_t* q, std::size_t n, std::uint8_t* to) {
+  int first = 0;
+  int second = 0;
+  for (std::size_t i = 0; i < n; i += 4) {
+    first += q[i] + q[i + 1];
+    second += q[i + 2] + q[i + 3];
+  }
+  const std::int16_t offsets[2] = {static_cast<std::int16_t>(-first),
+                                   static_cast<std::int16_t>(-second)};
+  __builtin_memcpy(to, offsets, sizeof offsets);
+  return first + second;
+}
+
+// A block whose values aren't all finite gets q = 0 and the scale NaN, so that its products are NaN;
+// one that is too small for 127 / x to be finite gets q = 0 too, and its tiny scale.
+inline bool is_finite(float value) { return value - value == 0; }
+
+void quantize_32(const float* x, std::size_t n, const ActivationSlot& out) {
+  using Block = Block32;
+  std::uint8_t* block = out.tile;
+  for (std::size_t b = 0; b < n / 32; ++b, x += 32, block += Block::kBytes * out.slots) {
+    const float largest = largest_magnitude(x, 2);
+    const float scale = largest / 127.0F;
+    const float factor = 127.0F / largest;
+    auto* q = reinterpret_cast<std::int8_t*>(block) + 32 * out.slot;
+    if (is_finite(factor)) {
+      store_int8(q, mul(load(x), set1(factor)));
+      store_int8(q + 16, mul(load(x + 16), set1(factor)));
+    } else {
+      __builtin_memset(q, 0, 32);
+    }
+    const auto part = [&](std::size_t at) { return block + at * out.slots + 4 * out.slot; };
+    const int sum = store_offsets(q, 32, part(Block::kOffsets));
+    store_float(part(Block::kScale), round_half(scale));
+    store_float(part(Block::kScaledSum), round_half(scale * static_cast<float>(sum)));
+  }
+}
+
+void quantize_256(const float* x, std::size_t n, const ActivationSlot& out) {
+  using Block = Block256;
+  std::uint8_t* block = out.tile;
+  for (std::size_t b = 0; b < n / 256; ++b, x += 256, block += Block::kBytes * out.slots) {
+    const float largest = largest_magnitude(x, 16);
+    std::size_t at = 0;
+    while (at < 255 && __builtin_fabsf(x[at]) != largest) ++at;  // the first of equals: its sign
+    const float factor = -127.0F / x[at];
+    const bool usable = is_finite(factor) && is_finite(largest);
+    auto* q = reinterpret_cast<std::int8_t*>(block) + 256 * out.slot;
+    if (usable) {
+      for (std::size_t i = 0; i < 256; i += 16) store_int8(q + i, mul(load(x + i), set1(factor)));
+    } else {
+      __builtin_memset(q, 0, 256);
+    }
+    store_float(block + Block::kScale * out.slots + 4 * out.slot,
+                usable ? 1.0F / factor : largest * 0.0F);
+    std::uint8_t* offsets = block + Block::kOffsets * out.slots + 64 * out.slot;
+    std::int16_t sums[8];
+    for (std::size_t s = 0; s < 8; ++s) {
+      const int first = store_offsets(q + 32 * s, 16, offsets + 8 * s);
+      const int second = store_offsets(q + 32 * s + 16, 16, offsets + 8 * s + 4);
+      sums[s] = static_cast<std::int16_t>(first + second);
+    }
+    __builtin_memcpy(block + Block::kSums * out.slots + 16 * out.slot, sums, sizeof sums);
+  }
+}
+
+}  // namespace
+}  // namespace weft::inference::cpu

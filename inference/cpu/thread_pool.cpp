@@ -1,0 +1,148 @@
+#include "inference/cpu/thread_pool.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <fstream>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace weft::inference::cpu {
+namespace {
+
+// A waiting thread first spins: a partner that runs comes within a fraction of a microsecond. Then
+// it sleeps: on a busy machine the partner may need this very core.
+constexpr auto kSpinTime = std::chrono::microseconds(20);
+constexpr int kPausesPerLook = 16;  // at the clock
+
+void pause() noexcept {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+// A number that threads wait on to change.
+class alignas(128) Signal {
+ public:
+  std::uint32_t get() const noexcept { return value_.load(std::memory_order_acquire); }
+
+  void advance() noexcept {
+    value_.fetch_add(1, std::memory_order_seq_cst);
+    // Either the waiter sees the new value before it sleeps, or we see that it is about to.
+    if (sleepers_.load(std::memory_order_seq_cst) != 0) value_.notify_all();
+  }
+
+  void wait_while(std::uint32_t seen) noexcept {
+    if (spin_while(seen)) return;
+    sleepers_.fetch_add(1, std::memory_order_seq_cst);
+    while (value_.load(std::memory_order_seq_cst) == seen) value_.wait(seen);
+    sleepers_.fetch_sub(1, std::memory_order_relaxed);
+  }
+
+ private:
+  bool spin_while(std::uint32_t seen) const noexcept {
+    const auto end = std::chrono::steady_clock::now() + kSpinTime;
+    do {
+      for (int i = 0; i < kPausesPerLook; ++i) {
+        if (get() != seen) return true;
+        pause();
+      }
+    } while (std::chrono::steady_clock::now() < end);
+    return false;
+  }
+
+  std::atomic<std::uint32_t> value_{0};
+  std::atomic<std::uint32_t> sleepers_{0};
+};
+
+// Distinct (package, core) pairs of Linux's topology files; hyperthreads share one.
+std::size_t physical_cores() {
+  std::set<std::pair<int, int>> cores;
+  const unsigned logical = std::max(1U, std::thread::hardware_concurrency());
+  for (unsigned cpu = 0; cpu < logical; ++cpu) {
+    const std::string folder = "/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/topology/";
+    std::ifstream package(folder + "physical_package_id");
+    std::ifstream core(folder + "core_id");
+    int package_id = 0;
+    int core_id = 0;
+    if (package >> package_id && core >> core_id) cores.emplace(package_id, core_id);
+  }
+  return cores.empty() ? logical : cores.size();
+}
+
+class Barrier final : public Team {
+ public:
+  explicit Barrier(std::size_t threads) : threads_(threads) {}
+
+  std::size_t size() const noexcept override { return threads_; }
+
+  void barrier() noexcept override {
+    if (threads_ == 1) return;
+    const std::uint32_t round = round_.get();
+    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == threads_) {
+      arrived_.store(0, std::memory_order_relaxed);
+      round_.advance();
+    } else {
+      round_.wait_while(round);
+    }
+  }
+
+ private:
+  const std::size_t threads_;
+  alignas(128) std::atomic<std::size_t> arrived_{0};
+  Signal round_;
+};
+
+}  // namespace
+
+struct ThreadPool::State {
+  explicit State(std::size_t threads) : team(threads) {}
+
+  Barrier team;
+  Signal start;
+  std::atomic<bool> stop{false};
+  const std::function<void(std::size_t, Team&)>* body = nullptr;  // published by start
+  std::mutex one_run;
+  std::vector<std::jthread> workers;
+
+  void work(std::size_t thread) noexcept {
+    for (std::uint32_t seen = 0;; ++seen) {
+      start.wait_while(seen);
+      if (stop.load(std::memory_order_acquire)) return;
+      (*body)(thread, team);
+      team.barrier();
+    }
+  }
+};
+
+ThreadPool::ThreadPool(std::size_t threads) {
+  const std::size_t size = threads == 0 ? physical_cores() : threads;
+  state_ = std::make_unique<State>(size);
+  state_->workers.reserve(size - 1);
+  for (std::size_t i = 1; i < size; ++i) {
+    state_->workers.emplace_back([state = state_.get(), i] { state->work(i); });
+  }
+}
+
+ThreadPool::~ThreadPool() {
+  state_->stop.store(true, std::memory_order_release);
+  state_->start.advance();
+  state_->workers.clear();  // joins
+}
+
+std::size_t ThreadPool::size() const noexcept { return state_->team.size(); }
+
+void ThreadPool::run(const std::function<void(std::size_t thread, Team& team)>& body) {
+  const std::lock_guard lock(state_->one_run);
+  state_->body = &body;
+  state_->start.advance();
+  body(0, state_->team);
+  state_->team.barrier();  // nobody still uses `body`
+}
+
+}  // namespace weft::inference::cpu
