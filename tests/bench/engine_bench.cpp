@@ -1,6 +1,6 @@
-// Tokens a second of a model file: prefill of 512 tokens, and decode of 64 after them, on one thread
-// and on two. Prints one JSON row a figure: {"name", "value", "unit"}; the best of a few runs.
-// Run: weft_engine_bench MODEL.gguf [RUNS]
+// Prefill and decode of a model file, with what a token costs, so that bounds can be worked out.
+// Prints one JSON row a figure: {"name", "value", "unit"}; medians over the repetitions.
+// Run: weft_engine_bench MODEL.gguf [--threads N] [--prompt N] [--generate N] [--repeat N]
 
 #include <algorithm>
 #include <chrono>
@@ -20,66 +20,103 @@ using namespace weft;
 using namespace weft::inference;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t kPrefillTokens = 512;
-constexpr std::size_t kDecodeTokens = 64;
+struct Options {
+  std::string model;
+  std::size_t threads = 1;
+  std::size_t prompt = 512;
+  std::size_t generate = 64;
+  std::size_t repeat = 5;
+};
+
+struct Times {
+  std::vector<double> prefill, decode;
+};
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// Seconds for the prefill and for the decode.
-Result<std::pair<double, double>> measure(const std::shared_ptr<const Model>& model,
-                                          cpu::ThreadPool& pool) {
-  WEFT_TRY(session, Session::open(model, pool));
+double median(std::vector<double> values) {
+  std::ranges::sort(values);
+  return values[values.size() / 2];
+}
+
+/// Prefill from an empty context, then decode from an empty one, as llama-bench does it.
+Result<void> measure(Session& session, const Options& options, Times& times) {
   std::vector<TokenId> prompt;
-  for (std::size_t i = 0; i < kPrefillTokens; ++i) {
+  for (std::size_t i = 0; i < options.prompt; ++i) {
     prompt.push_back(static_cast<TokenId>((i * 7919 + 13) % 10000));
   }
-  const auto start = Clock::now();
-  WEFT_TRY_VOID(session.append(prompt));
-  const double prefill = seconds_since(start);
   WEFT_TRY_VOID(session.truncate(0));
-  WEFT_TRY_VOID(session.append(std::span(prompt).first(16)));
-  const auto decode_start = Clock::now();
-  for (std::size_t i = 0; i < kDecodeTokens; ++i) {
+  auto start = Clock::now();
+  WEFT_TRY_VOID(session.append(prompt));
+  times.prefill.push_back(seconds_since(start));
+  WEFT_TRY_VOID(session.truncate(0));
+  WEFT_TRY_VOID(session.append(std::span(prompt).first(1)));
+  start = Clock::now();
+  for (std::size_t i = 0; i < options.generate; ++i) {
     const TokenId next = sample(session.logits(), {}, i);
     WEFT_TRY_VOID(session.append(std::span(&next, 1)));
   }
-  return std::pair{prefill, seconds_since(decode_start)};
+  times.decode.push_back(seconds_since(start));
+  return {};
 }
 
-void print_row(const std::string& name, double value, const char* unit) {
-  std::printf("{\"name\": \"%s\", \"value\": %.2f, \"unit\": \"%s\"}\n", name.c_str(), value, unit);
+/// Multiply-adds of the layers' matrices, a token.
+double layer_macs(const ModelConfig& c) {
+  const double attention = static_cast<double>(c.width) * static_cast<double>(c.head_width) *
+                           static_cast<double>(2 * c.heads + 2 * c.kv_heads);
+  const double ffn = 3.0 * static_cast<double>(c.width) * static_cast<double>(c.ffn_width);
+  return static_cast<double>(c.layers) * (attention + ffn);
 }
 
-int run(const std::string& path, int runs) {
+void print_row(const char* name, double value, const char* unit) {
+  std::printf("{\"name\": \"%s\", \"value\": %.4f, \"unit\": \"%s\"}\n", name, value, unit);
+}
+
+Result<void> run(const Options& options) {
   const auto start = Clock::now();
-  auto model = Model::load(path, {});
-  if (!model) return std::fprintf(stderr, "%s\n", model.error().message.c_str()), 1;
-  const std::string stem = (*model)->path().stem().string();
-  print_row(stem + " load", seconds_since(start), "s");
-  for (const std::size_t threads : {1UL, 2UL}) {
-    cpu::ThreadPool pool(threads);
-    double prefill = 1e9;
-    double decode = 1e9;
-    for (int i = 0; i < runs; ++i) {
-      const auto times = measure(*model, pool);
-      if (!times) return std::fprintf(stderr, "%s\n", times.error().message.c_str()), 1;
-      prefill = std::min(prefill, times->first);
-      decode = std::min(decode, times->second);
-    }
-    const std::string suffix = " threads " + std::to_string(threads);
-    print_row(stem + " prefill " + std::to_string(kPrefillTokens) + suffix,
-              static_cast<double>(kPrefillTokens) / prefill, "tok/s");
-    print_row(stem + " decode " + std::to_string(kDecodeTokens) + suffix,
-              static_cast<double>(kDecodeTokens) / decode, "tok/s");
+  WEFT_TRY(model, Model::load(options.model, {}));
+  print_row("load_s", seconds_since(start), "s");
+  cpu::ThreadPool pool(options.threads);
+  WEFT_TRY(session, Session::open(model, pool,
+                                  {.context_length_max = options.prompt + options.generate + 1}));
+  Times times;
+  for (std::size_t i = 0; i < options.repeat; ++i) {
+    WEFT_TRY_VOID(measure(session, options, times));
   }
-  return 0;
+  print_row("prefill_tokens_per_s", static_cast<double>(options.prompt) / median(times.prefill),
+            "tokens/s");
+  print_row("decode_tokens_per_s", static_cast<double>(options.generate) / median(times.decode),
+            "tokens/s");
+  print_row("bytes_per_token", static_cast<double>(model->weight_bytes()), "bytes");
+  print_row("mac_per_token", layer_macs(model->config()), "multiply-adds");
+  return {};
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 2) return std::fprintf(stderr, "usage: weft_engine_bench MODEL.gguf [RUNS]\n"), 2;
-  return run(argv[1], argc > 2 ? std::max(1, std::atoi(argv[2])) : 3);
+  Options options;
+  for (int i = 1; i < argc; ++i) {
+    const std::string flag = argv[i];
+    std::size_t* number = flag == "--threads"    ? &options.threads
+                          : flag == "--prompt"   ? &options.prompt
+                          : flag == "--generate" ? &options.generate
+                          : flag == "--repeat"   ? &options.repeat
+                                                 : nullptr;
+    if (number != nullptr && i + 1 < argc) {
+      *number = std::max(1UL, std::strtoul(argv[++i], nullptr, 10));
+    } else if (flag != "--json") {
+      options.model = flag;
+    }
+  }
+  if (options.model.empty()) {
+    std::fprintf(stderr, "usage: weft_engine_bench MODEL.gguf [--threads N] [--prompt N] "
+                         "[--generate N] [--repeat N]\n");
+    return 2;
+  }
+  const auto done = run(options);
+  if (!done) std::fprintf(stderr, "%s\n", done.error().message.c_str());
+  return done ? 0 : 1;
 }

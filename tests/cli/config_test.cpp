@@ -9,7 +9,7 @@ namespace weft::cli {
 namespace {
 
 struct Fixture {
-  tests::TempDir directory;
+  test::TempDir directory;
   std::filesystem::path file = directory.path() / "config.toml";
 
   void write(const std::string& text) const { std::ofstream(file) << text; }
