@@ -5,6 +5,7 @@
 #include <thread>
 #include <unistd.h>
 
+#include "base/child_process.h"
 #include "cli/collections.h"
 #include "cli/models.h"
 #include "cli/verbs.h"
@@ -136,16 +137,9 @@ Check check_collections(Context& context) {
   return {"documents", State::kOk, found, ""};
 }
 
-Check check_program(const Context& context, const std::string& name, const std::string& purpose,
+Check check_program(const std::string& name, const std::string& purpose,
                     const std::string& package) {
-  const auto path = context.environment.find("PATH");
-  const std::string list = path == context.environment.end() ? "/usr/bin:/bin" : path->second;
-  for (std::size_t start = 0; start <= list.size();) {
-    const std::size_t end = std::min(list.find(':', start), list.size());
-    const std::string file = list.substr(start, end - start) + "/" + name;
-    if (end > start && access(file.c_str(), X_OK) == 0) return {name, State::kOk, file, ""};
-    start = end + 1;
-  }
+  if (const auto found = find_program(name)) return {name, State::kOk, *found, ""};
   return {name, State::kWarning, "not found; " + purpose + " won't work",
           "apt-get install " + package};
 }
@@ -162,8 +156,8 @@ Result<ExitCode> run_doctor(Context& context) {
   checks.push_back(check_disk(context));
   check_model(context, checks);
   checks.push_back(check_collections(context));
-  checks.push_back(check_program(context, "pdftotext", "reading PDF files", "poppler-utils"));
-  checks.push_back(check_program(context, "python3", "fetching models from PyPI", "python3-pip"));
+  checks.push_back(check_program("pdftotext", "reading PDF files", "poppler-utils"));
+  checks.push_back(check_program("python3", "fetching models from PyPI", "python3-pip"));
 
   Json json = Json::array();
   std::string text;

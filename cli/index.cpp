@@ -9,7 +9,6 @@
 #include "retrieval/chunker.h"
 #include "retrieval/indexer.h"
 #include "retrieval/reader.h"
-#include "retrieval/reader_version.h"
 
 namespace weft::cli {
 namespace {
@@ -109,7 +108,8 @@ Result<ExitCode> run_index(Context& context, const Options& options) {
 
   retrieval::IndexOptions indexing;
   indexing.collection = config.string("retrieval.collection");
-  indexing.reader_version = retrieval::kReaderVersion;
+  indexing.reader_version = std::to_string(retrieval::kReaderVersion) + "." +
+                            std::to_string(retrieval::kChunkerVersion);
   indexing.file_bytes_max = mebibytes(config, "index.file_mb_max");
   indexing.prune = options.prune;
   indexing.stop = context.stop;

@@ -22,7 +22,7 @@ ModelTools::ModelTools(const Context& context, std::unique_ptr<SystemClock> cloc
                        std::unique_ptr<net::HttpClient> http)
     : clock_(std::move(clock)),
       http_(std::move(http)),
-      packages_(context.environment),
+      packages_({.environment = context.environment}),
       store_(*clock_, *http_, packages_, {.directory = context.data_home / "models"}) {}
 
 }  // namespace weft::cli
