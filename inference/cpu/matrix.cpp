@@ -1,7 +1,5 @@
 #include "inference/cpu/matrix.h"
 
-
-
 #include <sys/mman.h>
 
 #include <algorithm>

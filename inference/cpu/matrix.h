@@ -5,7 +5,8 @@
 // number of activation rows, any split of the weight rows over threads, and any level.
 //
 // Integer formats multiply with activations quantised as llama.cpp does it, for parity: 32-blocks
-// with an fp16-rounded scale for Q4_0, Q4_1, Q5_0, Q8_0, 256-blocks with a float scale for K-quants.
+// with an fp16-rounded scale for Q4_0, Q4_1, Q5_0, Q8_0, 256-blocks with a float scale for
+// K-quants.
 
 #include <cstddef>
 #include <cstdint>
