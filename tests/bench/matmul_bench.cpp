@@ -3,9 +3,9 @@
 // alone. matmul_bench [--json] [--level NAME] [--type NAME]
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <ctime>
 #include <functional>
 #include <optional>
 #include <random>
@@ -28,8 +28,9 @@ using cpu::Level;
 using cpu::Matrix;
 using cpu::ThreadPool;
 
-constexpr int kRepeats = 7;            // of which the best counts
-constexpr double kSecondsEach = 0.03;  // at least, of one repeat
+constexpr int kRepeatsMin = 5;  // of which the best counts
+constexpr int kRepeatsMax = 1000;
+constexpr double kSecondsEach = 0.15;  // of all repeats, if the least number takes less
 constexpr std::size_t kBeyondCache = std::size_t{96} << 20;
 constexpr std::size_t kPromptRows = 512;
 
@@ -54,20 +55,24 @@ constexpr TensorType kTypes[] = {TensorType::kQ4_0, TensorType::kQ4_1, TensorTyp
                                  TensorType::kQ8_0, TensorType::kQ4_K, TensorType::kQ6_K,
                                  TensorType::kF16,  TensorType::kF32};
 
-double seconds(const std::function<void()>& work) {
-  using Clock = std::chrono::steady_clock;
+// The best of many short runs, so that some fall between what else the machine does. With one
+// thread the thread's own CPU time counts, which leaves that out altogether.
+double seconds(std::size_t threads, const std::function<void()>& work) {
+  const clockid_t clock = threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC;
+  const auto now = [&] {
+    timespec time{};
+    clock_gettime(clock, &time);
+    return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+  };
   double best = 1e9;
-  int times = 1;
-  for (int repeat = 0; repeat < kRepeats;) {
-    const auto start = Clock::now();
-    for (int i = 0; i < times; ++i) work();
-    const double taken = std::chrono::duration<double>(Clock::now() - start).count();
-    best = std::min(best, taken / times);
-    if (taken < kSecondsEach && repeat == 0 && times < 1 << 20) {
-      times *= 2;
-    } else {
-      ++repeat;
-    }
+  double total = 0;
+  for (int repeat = 0; repeat < kRepeatsMax && (repeat < kRepeatsMin || total < kSecondsEach);
+       ++repeat) {
+    const double start = now();
+    work();
+    const double taken = now() - start;
+    best = std::min(best, taken);
+    total += taken;
   }
   return best;
 }
@@ -115,7 +120,7 @@ void read_bandwidth(Report& report) {
   for (std::size_t threads = 1; threads <= 2; ++threads) {
     ThreadPool pool(threads);
     std::vector<std::uint64_t> sums(16 * threads);
-    const double taken = seconds([&] {
+    const double taken = seconds(threads, [&] {
       pool.run([&](std::size_t thread, cpu::Team&) {
         const std::size_t begin = memory.size() * thread / threads;
         const std::size_t end = memory.size() * (thread + 1) / threads;
@@ -143,7 +148,7 @@ void gemv(Report& report, const Options& options, TensorType type, const Shape& 
   std::vector<float> y(shape.rows);
   for (std::size_t threads = 1; threads <= 2; ++threads) {
     ThreadPool pool(threads);
-    const double taken = seconds([&] {
+    const double taken = seconds(threads, [&] {
       pool.run([&](std::size_t thread, cpu::Team& team) {
         for (const Matrix& matrix : copies) {
           matrix.multiply(x, matrix.partition(thread, threads), y.data(), shape.rows);
@@ -164,7 +169,7 @@ void gemm(Report& report, const Options& options, TensorType type, const Shape& 
   std::vector<float> y(shape.rows * kPromptRows);
   for (std::size_t threads = 1; threads <= 2; ++threads) {
     ThreadPool pool(threads);
-    const double taken = seconds([&] {
+    const double taken = seconds(threads, [&] {
       pool.run([&](std::size_t thread, cpu::Team&) {
         matrix->multiply(x, matrix->partition(thread, threads), y.data(), shape.rows);
       });
@@ -183,7 +188,7 @@ void packing(Report& report, const Options& options, TensorType type) {
   constexpr std::size_t kColumns = 4096;
   std::vector<std::byte> file(*row_bytes(type, kColumns) * kRows);
   static_cast<void>(random_bytes(0, file));
-  const double taken = seconds([&] {
+  const double taken = seconds(1, [&] {
     const auto source = [&](std::uint64_t offset, std::span<std::byte> out) {
       std::memcpy(out.data(), file.data() + offset, out.size());
       return weft::Result<void>();
@@ -217,7 +222,7 @@ int main(int argc, char** argv) {
 #if defined(__x86_64__)
   if (options.level == Level::kAvx2) {
     for (const int steps : {8, 16}) {
-      const double taken = seconds([&] { bench::multiply_sequence_avx2(steps); });
+      const double taken = seconds(1, [&] { bench::multiply_sequence_avx2(steps); });
       report.row("instruction bound, " + std::to_string(steps) + " multiplies a block",
                  bench::kSequenceMacs / taken * 1e-9, "GMAC/s");
     }
