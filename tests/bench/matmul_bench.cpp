@@ -138,10 +138,12 @@ void read_bandwidth(Report& report) {
 
 void gemv(Report& report, const Options& options, TensorType type, const Shape& shape) {
   // Copies of one matrix, more than the caches hold, as the layers of a model are.
+  cpu::WeightArena arena;
   std::vector<Matrix> copies;
   std::size_t bytes = 0;
   while (bytes < kBeyondCache) {
-    copies.push_back(*Matrix::pack(type, shape.rows, shape.columns, random_bytes, options.level));
+    copies.push_back(
+        *Matrix::pack(type, shape.rows, shape.columns, random_bytes, options.level, arena));
     bytes += copies.back().size_bytes();
   }
   const Activations x = activations(options.level, type, 1, shape.columns);

@@ -46,7 +46,8 @@ Matrix pack(TensorType type, std::size_t rows, std::size_t columns,
     std::memcpy(out.data(), file.data() + offset, out.size());
     return weft::Result<void>();
   };
-  auto matrix = Matrix::pack(type, rows, columns, source, kernels);
+  cpu::WeightArena arena;
+  auto matrix = Matrix::pack(type, rows, columns, source, kernels, arena);
   REQUIRE(matrix);
   return *std::move(matrix);
 }
@@ -361,4 +362,23 @@ TEST_CASE("pack refuses rows that aren't whole blocks and passes its source's er
   const auto unreadable = Matrix::pack(TensorType::kQ4_K, 8, 512, never, Level::kScalar);
   REQUIRE(!unreadable);
   CHECK(unreadable.error().message == "the disk is gone");
+}
+
+TEST_CASE("an arena's pieces are aligned, apart, and outlive it") {
+  std::vector<std::shared_ptr<std::uint8_t[]>> pieces;
+  const std::size_t sizes[] = {1, 100, 64, std::size_t{20} << 20, 3000, std::size_t{33} << 20};
+  {
+    cpu::WeightArena arena;
+    for (const std::size_t size : sizes) pieces.push_back(arena.allocate(size));
+    CHECK(arena.allocate(std::numeric_limits<std::size_t>::max()) == nullptr);
+  }
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    REQUIRE(pieces[i]);
+    CHECK(reinterpret_cast<std::uintptr_t>(pieces[i].get()) % 64 == 0);
+    std::memset(pieces[i].get(), static_cast<int>(i), sizes[i]);
+  }
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    CHECK(pieces[i][0] == i);
+    CHECK(pieces[i][sizes[i] - 1] == i);
+  }
 }

@@ -55,7 +55,9 @@ TEST_CASE("threads of different owners may use one pool") {
   int total = 0;  // run() calls are serialised, so this needs no lock
   const auto use = [&] {
     for (int i = 0; i < 300; ++i) {
-      pool.run([&](std::size_t thread, Team&) { total += thread == 0; });
+      pool.run([&](std::size_t thread, Team&) {
+        if (thread == 0) ++total;
+      });
     }
   };
   std::thread other(use);
