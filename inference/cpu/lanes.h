@@ -23,7 +23,6 @@ inline std::int32_t load_dword(const void* from) {
 #if WEFT_SIMD_LEVEL == 0
 
 constexpr std::size_t kGroupRows = 8;
-constexpr bool kEightBitDot = true;  // a Dot takes weights up to 255
 
 struct Bytes {
   std::uint8_t at[4 * kGroupRows];
@@ -114,13 +113,11 @@ inline Floats fma(const Floats& a, const Floats& b, const Floats& c) {
 inline void store(float* to, const Floats& a) {
   for (std::size_t i = 0; i < kGroupRows; ++i) to[i] = a.at[i];
 }
-inline void prefetch(const void*) {}
 #undef WEFT_EACH
 
 #elif WEFT_SIMD_LEVEL == 1
 
 constexpr std::size_t kGroupRows = 8;
-constexpr bool kEightBitDot = false;
 
 using Bytes = __m256i;
 using Ints = __m256i;
@@ -186,12 +183,10 @@ inline Floats add(Floats a, Floats b) { return _mm256_add_ps(a, b); }
 inline Floats mul(Floats a, Floats b) { return _mm256_mul_ps(a, b); }
 inline Floats fma(Floats a, Floats b, Floats c) { return _mm256_fmadd_ps(a, b, c); }
 inline void store(float* to, Floats a) { _mm256_storeu_ps(to, a); }
-inline void prefetch(const void* at) { _mm_prefetch(static_cast<const char*>(at), _MM_HINT_T0); }
 
 #else
 
 constexpr std::size_t kGroupRows = 16;
-constexpr bool kEightBitDot = true;
 
 using Bytes = __m512i;
 using Ints = __m512i;
@@ -248,7 +243,6 @@ inline Floats add(Floats a, Floats b) { return _mm512_add_ps(a, b); }
 inline Floats mul(Floats a, Floats b) { return _mm512_mul_ps(a, b); }
 inline Floats fma(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
 inline void store(float* to, Floats a) { _mm512_storeu_ps(to, a); }
-inline void prefetch(const void* at) { _mm_prefetch(static_cast<const char*>(at), _MM_HINT_T0); }
 
 #endif
 

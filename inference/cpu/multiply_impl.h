@@ -38,16 +38,6 @@ inline const std::int16_t* as_int16(const std::uint8_t* p) {
   return reinterpret_cast<const std::int16_t*>(p);
 }
 
-// With one slot the product waits for memory. Quants and the numbers beside them are two streams of
-// short pieces, which the hardware's prefetcher keeps losing: ask for the group's bytes in order.
-constexpr std::size_t kPrefetchBytes = 4096;  // ahead; 2 to 8 KiB measure alike
-
-template <std::size_t kBytes>
-WEFT_INLINE void prefetch_ahead(const std::uint8_t* at) {
-  WEFT_UNROLL
-  for (std::size_t i = 0; i < kBytes; i += 64) prefetch(at + kPrefetchBytes + i);
-}
-
 // The dot products of one block of 32 with each slot: out[t] = sum of (w - zero) * q.
 template <typename Format, int kSlots>
 WEFT_INLINE void dot_32(const std::uint8_t* quants, const std::uint8_t* x, Ints* out) {
@@ -129,10 +119,7 @@ struct Of32 {
     const std::uint8_t* end = side;
     Floats sums[kSlots];
     for (auto& sum : sums) sum = zero_floats();
-    const std::uint8_t* ahead = group;
     for (; quants != end; quants += kQuantBytes) {
-      if constexpr (kSlots == 1) prefetch_ahead<kQuantBytes + kSideBytes>(ahead);
-      ahead += kQuantBytes + kSideBytes;
       Ints dots[kSlots];
       dot_32<Format, kSlots>(quants, x, dots);
       const Floats d = load_halves(side);
@@ -194,12 +181,7 @@ struct Of256 {
     const std::uint8_t* end = side;
     Floats sums[kSlots];
     for (auto& sum : sums) sum = zero_floats();
-    constexpr std::size_t kSideBytes =
-        kPairBytes + 2 * kGroupRows + (Format::kHasMin ? kPairBytes + 2 * kGroupRows : 0);
-    const std::uint8_t* ahead = group;
     for (; quants != end; quants += kQuantBytes) {
-      if constexpr (kSlots == 1) prefetch_ahead<kQuantBytes + kSideBytes>(ahead);
-      ahead += kQuantBytes + kSideBytes;
       Ints totals[kSlots];
       for (auto& total : totals) total = zero_ints();
       WEFT_UNROLL
