@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::size_t kVector = 4 * kGroupRows;  // bytes
 
-// Value 4 i + j of a block is nibble i % 4 of .. i / 4: low nibbles hold the first sixteen.
+// Values 4 i .. 4 i + 3: the low nibbles hold the first sixteen of a block.
 inline Bytes nibbles(const std::uint8_t* quants, std::size_t i) {
   return i < 4 ? bits(load_bytes(quants + kVector * i), 0, 15)
                : bits(load_bytes(quants + kVector * (i - 4)), 4, 15);

@@ -103,6 +103,12 @@ class Barrier final : public Team {
 struct ThreadPool::State {
   explicit State(std::size_t threads) : team(threads) {}
 
+  ~State() {  // also if a worker couldn't be started: the others have to end
+    stop.store(true, std::memory_order_release);
+    start.advance();
+    workers.clear();  // joins
+  }
+
   Barrier team;
   Signal start;
   std::atomic<bool> stop{false};
@@ -129,11 +135,7 @@ ThreadPool::ThreadPool(std::size_t threads) {
   }
 }
 
-ThreadPool::~ThreadPool() {
-  state_->stop.store(true, std::memory_order_release);
-  state_->start.advance();
-  state_->workers.clear();  // joins
-}
+ThreadPool::~ThreadPool() = default;
 
 std::size_t ThreadPool::size() const noexcept { return state_->team.size(); }
 
