@@ -40,14 +40,14 @@ struct Pairs {
 };
 using Scale = Ints;
 
-#define WEFT_EACH(type, count, body)                                          \
-  type out;                                                                   \
-  for (std::size_t i = 0; i < (count); ++i) out.at[i] = body;                 \
+#define WEFT_EACH(type, count, body)                          \
+  type out;                                                   \
+  for (std::size_t i = 0; i < (count); ++i) out.at[i] = body; \
   return out
 
 inline Bytes load_bytes(const std::uint8_t* from) { WEFT_EACH(Bytes, 4 * kGroupRows, from[i]); }
-// The bits `mask` of every byte shifted right by `shift`, left if it is negative. `mask` has none of
-// the bits that come from a neighbouring byte.
+// The bits `mask` of every byte shifted right by `shift`, left if it is negative. `mask` has none
+// of the bits that come from a neighbouring byte.
 inline Bytes bits(const Bytes& a, int shift, int mask) {
   WEFT_EACH(Bytes, 4 * kGroupRows,
             static_cast<std::uint8_t>((shift < 0 ? a.at[i] << -shift : a.at[i] >> shift) & mask));
@@ -59,7 +59,7 @@ inline Bytes either(const Bytes& a, const Bytes& b) {
 inline Ints zero_ints() { return {}; }
 template <int kZero>
 Dot start(const std::int16_t* offsets) {
-  WEFT_EACH(Dot, kGroupRows, kZero*(offsets[0] + offsets[1]));
+  WEFT_EACH(Dot, kGroupRows, kZero * (offsets[0] + offsets[1]));
 }
 inline Dot dot(const Dot& sum, const Bytes& w, const std::int8_t* a) {
   WEFT_EACH(Dot, kGroupRows,
@@ -67,7 +67,9 @@ inline Dot dot(const Dot& sum, const Bytes& w, const std::int8_t* a) {
                 w.at[4 * i + 3] * a[3]);
 }
 inline Ints widen(const Dot& a) { return a; }
-inline Ints add_ints(const Ints& a, const Ints& b) { WEFT_EACH(Ints, kGroupRows, a.at[i] + b.at[i]); }
+inline Ints add_ints(const Ints& a, const Ints& b) {
+  WEFT_EACH(Ints, kGroupRows, a.at[i] + b.at[i]);
+}
 
 inline Pairs load_pairs(const std::uint8_t* from) {
   WEFT_EACH(Pairs, 2 * kGroupRows, static_cast<std::int8_t>(from[i]));
@@ -159,10 +161,10 @@ inline Pairs load_pairs(const std::uint8_t* from) { return _mm256_cvtepi8_epi16(
 template <int kWhich>
 Scale scale_of(Pairs a) {
   constexpr char k = 2 * kWhich;
-  const __m256i twice = _mm256_setr_epi8(
-      k, k + 1, k, k + 1, k + 4, k + 5, k + 4, k + 5, k + 8, k + 9, k + 8, k + 9, k + 12, k + 13,
-      k + 12, k + 13, k, k + 1, k, k + 1, k + 4, k + 5, k + 4, k + 5, k + 8, k + 9, k + 8, k + 9,
-      k + 12, k + 13, k + 12, k + 13);
+  const __m256i twice =
+      _mm256_setr_epi8(k, k + 1, k, k + 1, k + 4, k + 5, k + 4, k + 5, k + 8, k + 9, k + 8, k + 9,
+                       k + 12, k + 13, k + 12, k + 13, k, k + 1, k, k + 1, k + 4, k + 5, k + 4,
+                       k + 5, k + 8, k + 9, k + 8, k + 9, k + 12, k + 13, k + 12, k + 13);
   return _mm256_shuffle_epi8(a, twice);
 }
 inline Ints add_scaled(Ints sum, Dot a, Scale scale) {

@@ -52,7 +52,8 @@ Result<Level> choose_level(std::string_view name) {
   for (const Level level : {Level::kScalar, Level::kAvx2, Level::kAvx512Vnni}) {
     if (name != to_string(level)) continue;
     if (supported(level)) return level;
-    return Error{ErrorCode::kUnsupported, "this CPU has no " + std::string(name) + "; its best is " +
+    return Error{ErrorCode::kUnsupported, "this CPU has no " + std::string(name) +
+                                              "; its best is " +
                                               std::string(to_string(best_level()))};
   }
   return Error{ErrorCode::kInvalidArgument,

@@ -1,7 +1,5 @@
 #include "inference/cpu/matrix.h"
 
-
-
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -23,12 +21,17 @@ namespace {
 
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 constexpr std::size_t kCacheLine = 64;
+constexpr std::size_t kArenaChunk = 16 * kHugePage;  // its unused rest is never touched
+
+std::size_t whole_lines(std::size_t bytes) noexcept {
+  return (bytes + kCacheLine - 1) / kCacheLine * kCacheLine;
+}
 
 // Large arrays get huge pages: fewer faults while packing, fewer TLB misses while multiplying.
 std::uint8_t* allocate(std::size_t bytes) noexcept {
   const std::size_t alignment = bytes >= kHugePage ? kHugePage : kCacheLine;
   if (bytes > SIZE_MAX - alignment) return nullptr;
-  const std::size_t rounded = (bytes + kCacheLine - 1) / kCacheLine * kCacheLine;
+  const std::size_t rounded = whole_lines(bytes);
   void* memory = nullptr;
   if (posix_memalign(&memory, alignment, rounded) != 0) return nullptr;
   // Only advice: without huge pages everything works.
@@ -126,6 +129,21 @@ void Activations::set_row(const Kernels& kernels, std::size_t i, const float* x)
   for (std::size_t c = columns_; c < row_bytes_ / 4; ++c) put(c, 0);
 }
 
+std::shared_ptr<std::uint8_t[]> WeightArena::allocate(std::size_t bytes) {
+  if (bytes > PTRDIFF_MAX) return nullptr;
+  const std::size_t wanted = whole_lines(bytes);
+  if (wanted > kArenaChunk / 2) return {cpu::allocate(wanted), Free{}};
+  if (wanted > chunk_bytes_ - used_bytes_) {
+    chunk_ = {cpu::allocate(kArenaChunk), Free{}};
+    chunk_bytes_ = chunk_ ? kArenaChunk : 0;
+    used_bytes_ = 0;
+    if (!chunk_) return nullptr;
+  }
+  const std::size_t at = used_bytes_;
+  used_bytes_ += wanted;
+  return {chunk_, chunk_.get() + at};
+}
+
 struct Matrix::State {
   TensorType type;
   std::size_t rows;
@@ -133,7 +151,7 @@ struct Matrix::State {
   std::size_t groups;
   const Kernels* kernels;
   PackedView view;
-  std::unique_ptr<std::uint8_t[], Free> memory;
+  std::shared_ptr<std::uint8_t[]> memory;
 };
 
 Matrix::Matrix(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -142,12 +160,18 @@ Matrix& Matrix::operator=(Matrix&&) noexcept = default;
 Matrix::~Matrix() = default;
 
 Result<Matrix> Matrix::pack(TensorType type, std::size_t rows, std::size_t columns,
-                            const Source& source, Level level) {
-  return pack(type, rows, columns, source, cpu::kernels(level));
+                            const Source& source, Level level, WeightArena& arena) {
+  return pack(type, rows, columns, source, cpu::kernels(level), arena);
 }
 
 Result<Matrix> Matrix::pack(TensorType type, std::size_t rows, std::size_t columns,
-                            const Source& source, const Kernels& kernels) {
+                            const Source& source, Level level) {
+  WeightArena arena;
+  return pack(type, rows, columns, source, level, arena);
+}
+
+Result<Matrix> Matrix::pack(TensorType type, std::size_t rows, std::size_t columns,
+                            const Source& source, const Kernels& kernels, WeightArena& arena) {
   const auto file_row_bytes = row_bytes(type, columns);
   if (!file_row_bytes || columns == 0) {
     return Error{ErrorCode::kUnsupported, "a " + std::string(to_string(type)) + " matrix of " +
@@ -163,7 +187,7 @@ Result<Matrix> Matrix::pack(TensorType type, std::size_t rows, std::size_t colum
   state->kernels = &kernels;
   std::size_t bytes = 0;
   if (__builtin_mul_overflow(state->groups, group, &bytes)) bytes = SIZE_MAX;
-  state->memory.reset(allocate(bytes));
+  state->memory = arena.allocate(bytes);
   if (!state->memory) {
     return Error{ErrorCode::kResourceExhausted,
                  "no memory for a matrix of " + std::to_string(bytes) + " bytes"};

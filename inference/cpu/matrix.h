@@ -5,7 +5,8 @@
 // number of activation rows, any split of the weight rows over threads, and any level.
 //
 // Integer formats multiply with activations quantised as llama.cpp does it, for parity: 32-blocks
-// with an fp16-rounded scale for Q4_0, Q4_1, Q5_0, Q8_0, 256-blocks with a float scale for K-quants.
+// with an fp16-rounded scale for Q4_0, Q4_1, Q5_0, Q8_0, 256-blocks with a float scale for
+// K-quants.
 
 #include <cstddef>
 #include <cstdint>
@@ -63,6 +64,20 @@ struct RowRange {
   std::size_t end = 0;
 };
 
+/// Memory for the matrices of a model: one after the other in chunks of huge pages, which a small
+/// matrix alone can't have (products of one row run faster with them). A chunk lives as long as
+/// the arena or a matrix in it. Not thread-safe.
+class WeightArena {
+ public:
+  /// At least `bytes` bytes, aligned to a cache line; null if they can't be had.
+  std::shared_ptr<std::uint8_t[]> allocate(std::size_t bytes);
+
+ private:
+  std::shared_ptr<std::uint8_t[]> chunk_;
+  std::size_t chunk_bytes_ = 0;
+  std::size_t used_bytes_ = 0;
+};
+
 /// (rows, columns) weights of one tensor, owned. Immutable after pack().
 class Matrix {
  public:
@@ -73,10 +88,13 @@ class Matrix {
   /// Errors: kUnsupported if `columns` isn't whole blocks of `type` (or is 0), kResourceExhausted
   /// if the memory can't be had; those of `source`.
   static Result<Matrix> pack(TensorType type, std::size_t rows, std::size_t columns,
-                             const Source& source, Level level);
-  /// The same for a given table of kernels, which must outlive the matrix.
+                             const Source& source, Level level, WeightArena& arena);
+  /// The same in memory of its own.
   static Result<Matrix> pack(TensorType type, std::size_t rows, std::size_t columns,
-                             const Source& source, const Kernels& kernels);
+                             const Source& source, Level level);
+  /// The same for a given table of kernels, which outlives the matrix.
+  static Result<Matrix> pack(TensorType type, std::size_t rows, std::size_t columns,
+                             const Source& source, const Kernels& kernels, WeightArena& arena);
 
   Matrix(Matrix&&) noexcept;
   Matrix& operator=(Matrix&&) noexcept;

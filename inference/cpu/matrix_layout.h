@@ -3,8 +3,8 @@
 // its blocks first the quants and then, per block, the numbers beside them, and is padded to 64
 // bytes. A "vector" is 4 bytes of each row: byte 4 r + j belongs to row r.
 //
-//   format      quants of a block, in vectors                         beside them, in G-element rows
-//   Q4_0 Q4_1   4: the file's dwords: values 4 i + j low, 16 + .. high  half d (Q4_1: half m)
+//   format      quants of a block, in vectors                         beside them, in G-element
+//   rows Q4_0 Q4_1   4: the file's dwords: values 4 i + j low, 16 + .. high  half d (Q4_1: half m)
 //   Q5_0 Q5_1   4 likewise + 1: bit i of byte j is value 4 i + j's 5th  half d (Q5_1: half m)
 //   Q8_0        8: value + 128                                          half d
 //   Q4_K        32: the file's dwords       int8 pairs: 4 of scales, 4 of minima; half d, half dmin

@@ -28,7 +28,9 @@ class Place {
     for (std::size_t i = 0; i < count; ++i) vector(first + i, dword(from + 4 * i));
   }
   /// Two bytes a row: a half or a pair of small numbers.
-  void side(std::size_t i, const std::uint8_t* from) { std::memcpy(side_ + 2 * rows_ * i, from, 2); }
+  void side(std::size_t i, const std::uint8_t* from) {
+    std::memcpy(side_ + 2 * rows_ * i, from, 2);
+  }
 
  private:
   std::uint8_t* quants_;

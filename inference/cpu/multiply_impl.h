@@ -38,24 +38,33 @@ inline const std::int16_t* as_int16(const std::uint8_t* p) {
   return reinterpret_cast<const std::int16_t*>(p);
 }
 
+// With one slot the product waits for memory. Quants and the numbers beside them are two streams of
+// short pieces, which the hardware's prefetcher keeps losing: ask for the group's bytes in order.
+constexpr std::size_t kPrefetchBytes = 4096;  // ahead; 2 to 8 KiB measure alike
+
+template <std::size_t kBytes>
+WEFT_INLINE void prefetch_ahead(const std::uint8_t* at) {
+  WEFT_UNROLL
+  for (std::size_t i = 0; i < kBytes; i += 64) prefetch(at + kPrefetchBytes + i);
+}
+
 // The dot products of one block of 32 with each slot: out[t] = sum of (w - zero) * q.
 template <typename Format, int kSlots>
-WEFT_INLINE void dot_32(const std::uint8_t* quants, const std::uint8_t* x,
-                                          Ints* out) {
+WEFT_INLINE void dot_32(const std::uint8_t* quants, const std::uint8_t* x, Ints* out) {
   const std::int16_t* offsets = as_int16(x + Block32::kOffsets * kSlots);
   Bytes w[8];
-WEFT_UNROLL
+  WEFT_UNROLL
   for (std::size_t i = 0; i < 8; ++i) w[i] = Format::weights(quants, i);
-WEFT_UNROLL
+  WEFT_UNROLL
   for (int t = 0; t < kSlots; ++t) {
     const std::int8_t* q = as_int8(x) + 32 * t;
     Dot sum = start<Format::kZero>(offsets + 2 * t);
-WEFT_UNROLL
+    WEFT_UNROLL
     for (std::size_t i = 0; i < Format::kDotsPerSum; ++i) sum = dot(sum, w[i], q + 4 * i);
     out[t] = widen(sum);
     if constexpr (Format::kDotsPerSum < 8) {
       Dot rest = start<0>(offsets);
-WEFT_UNROLL
+      WEFT_UNROLL
       for (std::size_t i = Format::kDotsPerSum; i < 8; ++i) rest = dot(rest, w[i], q + 4 * i);
       out[t] = add_ints(out[t], widen(rest));
     }
@@ -65,47 +74,45 @@ WEFT_UNROLL
 #if WEFT_SIMD_LEVEL == 1
 // Weights of 8 bits as two planes of 4: w - 128 = 16 * (high - 8) + low.
 template <int kSlots>
-WEFT_INLINE void dot_32_in_planes(const std::uint8_t* quants,
-                                                    const std::uint8_t* x, Ints* out) {
+WEFT_INLINE void dot_32_in_planes(const std::uint8_t* quants, const std::uint8_t* x, Ints* out) {
   const std::int16_t* offsets = as_int16(x + Block32::kOffsets * kSlots);
   Bytes w[8];
-WEFT_UNROLL
+  WEFT_UNROLL
   for (std::size_t i = 0; i < 8; ++i) w[i] = bits(Q8_0::weights(quants, i), 0, 15);
-WEFT_UNROLL
+  WEFT_UNROLL
   for (int t = 0; t < kSlots; ++t) {
     Dot sum = start<0>(offsets);
-WEFT_UNROLL
+    WEFT_UNROLL
     for (std::size_t i = 0; i < 8; ++i) sum = dot(sum, w[i], as_int8(x) + 32 * t + 4 * i);
     out[t] = widen(sum);
   }
-WEFT_UNROLL
+  // Load the activations again: the compiler would keep all of them, in registers that aren't
+  // there.
+  __asm__ volatile("" : : : "memory");
+  WEFT_UNROLL
   for (std::size_t i = 0; i < 8; ++i) w[i] = bits(Q8_0::weights(quants, i), 4, 15);
-WEFT_UNROLL
+  WEFT_UNROLL
   for (int t = 0; t < kSlots; ++t) {
     Dot sum = start<8>(offsets + 2 * t);
-WEFT_UNROLL
+    WEFT_UNROLL
     for (std::size_t i = 0; i < 8; ++i) sum = dot(sum, w[i], as_int8(x) + 32 * t + 4 * i);
     out[t] = add_ints(out[t], widen_by_16(sum));
   }
 }
 template <>
-WEFT_INLINE void dot_32<Q8_0, 1>(const std::uint8_t* q, const std::uint8_t* x,
-                                                   Ints* out) {
+WEFT_INLINE void dot_32<Q8_0, 1>(const std::uint8_t* q, const std::uint8_t* x, Ints* out) {
   dot_32_in_planes<1>(q, x, out);
 }
 template <>
-WEFT_INLINE void dot_32<Q8_0, 2>(const std::uint8_t* q, const std::uint8_t* x,
-                                                   Ints* out) {
+WEFT_INLINE void dot_32<Q8_0, 2>(const std::uint8_t* q, const std::uint8_t* x, Ints* out) {
   dot_32_in_planes<2>(q, x, out);
 }
 template <>
-WEFT_INLINE void dot_32<Q8_0, 3>(const std::uint8_t* q, const std::uint8_t* x,
-                                                   Ints* out) {
+WEFT_INLINE void dot_32<Q8_0, 3>(const std::uint8_t* q, const std::uint8_t* x, Ints* out) {
   dot_32_in_planes<3>(q, x, out);
 }
 template <>
-WEFT_INLINE void dot_32<Q8_0, 4>(const std::uint8_t* q, const std::uint8_t* x,
-                                                   Ints* out) {
+WEFT_INLINE void dot_32<Q8_0, 4>(const std::uint8_t* q, const std::uint8_t* x, Ints* out) {
   dot_32_in_planes<4>(q, x, out);
 }
 #endif
@@ -122,18 +129,21 @@ struct Of32 {
     const std::uint8_t* end = side;
     Floats sums[kSlots];
     for (auto& sum : sums) sum = zero_floats();
+    const std::uint8_t* ahead = group;
     for (; quants != end; quants += kQuantBytes) {
+      if constexpr (kSlots == 1) prefetch_ahead<kQuantBytes + kSideBytes>(ahead);
+      ahead += kQuantBytes + kSideBytes;
       Ints dots[kSlots];
       dot_32<Format, kSlots>(quants, x, dots);
       const Floats d = load_halves(side);
-WEFT_UNROLL
+      WEFT_UNROLL
       for (int t = 0; t < kSlots; ++t) {
         const float scale = load_float(x + Block32::kScale * kSlots + 4 * t);
         sums[t] = fma(mul(d, broadcast(scale)), to_floats(dots[t]), sums[t]);
       }
       if constexpr (Format::kHasMin) {
         const Floats m = load_halves(side + 2 * kGroupRows);
-WEFT_UNROLL
+        WEFT_UNROLL
         for (int t = 0; t < kSlots; ++t) {
           const float sum = load_float(x + Block32::kScaledSum * kSlots + 4 * t);
           sums[t] = fma(m, broadcast(sum), sums[t]);
@@ -148,24 +158,24 @@ WEFT_UNROLL
 
 // totals[t] += scale * the dot products of sub-block 2 p + kWhich with each slot.
 template <typename Format, int kSlots, int kWhich>
-WEFT_INLINE void add_sub_block(const std::uint8_t* quants, const std::uint8_t* x,
-                                                 std::size_t p, const Pairs& scales, Ints* totals) {
+WEFT_INLINE void add_sub_block(const std::uint8_t* quants, const std::uint8_t* x, std::size_t p,
+                               const Pairs& scales, Ints* totals) {
   constexpr std::size_t kValues = 4 * Format::kDots;
   const std::size_t sub = 2 * p + kWhich;
   const Scale scale = scale_of<kWhich>(scales);
   const std::int16_t* offsets = as_int16(x + Block256::kOffsets * kSlots) + 2 * sub;
-WEFT_UNROLL
+  WEFT_UNROLL
   for (std::size_t part = 0; part < Format::kDots; part += Format::kDotsPerSum) {
     Bytes w[Format::kDotsPerSum];
-WEFT_UNROLL
+    WEFT_UNROLL
     for (std::size_t i = 0; i < Format::kDotsPerSum; ++i) {
       w[i] = Format::weights(quants, p, kWhich, part + i);
     }
-WEFT_UNROLL
+    WEFT_UNROLL
     for (int t = 0; t < kSlots; ++t) {
       const std::int8_t* q = as_int8(x) + 256 * t + kValues * sub + 4 * part;
       Dot sum = start<Format::kZero>(offsets + 32 * t);
-WEFT_UNROLL
+      WEFT_UNROLL
       for (std::size_t i = 0; i < Format::kDotsPerSum; ++i) sum = dot(sum, w[i], q + 4 * i);
       totals[t] = add_scaled(totals[t], sum, scale);
     }
@@ -184,10 +194,15 @@ struct Of256 {
     const std::uint8_t* end = side;
     Floats sums[kSlots];
     for (auto& sum : sums) sum = zero_floats();
+    constexpr std::size_t kSideBytes =
+        kPairBytes + 2 * kGroupRows + (Format::kHasMin ? kPairBytes + 2 * kGroupRows : 0);
+    const std::uint8_t* ahead = group;
     for (; quants != end; quants += kQuantBytes) {
+      if constexpr (kSlots == 1) prefetch_ahead<kQuantBytes + kSideBytes>(ahead);
+      ahead += kQuantBytes + kSideBytes;
       Ints totals[kSlots];
       for (auto& total : totals) total = zero_ints();
-WEFT_UNROLL
+      WEFT_UNROLL
       for (std::size_t p = 0; p < Format::kPairs; ++p) {
         const Pairs scales = load_pairs(side + 2 * kGroupRows * p);
         add_sub_block<Format, kSlots, 0>(quants, x, p, scales, totals);
@@ -199,7 +214,7 @@ WEFT_UNROLL
       const Floats d = load_halves(side);
       side += 2 * kGroupRows;
       const std::uint8_t* scales = x + Block256::kScale * kSlots;
-WEFT_UNROLL
+      WEFT_UNROLL
       for (int t = 0; t < kSlots; ++t) {
         sums[t] = fma(mul(d, broadcast(load_float(scales + 4 * t))), to_floats(totals[t]), sums[t]);
       }
@@ -207,13 +222,13 @@ WEFT_UNROLL
         const Floats dmin = load_halves(side);
         side += 2 * kGroupRows;
         const std::int16_t* x_sums = as_int16(x + Block256::kSums * kSlots);
-WEFT_UNROLL
+        WEFT_UNROLL
         for (int t = 0; t < kSlots; ++t) {
           Ints total = zero_ints();
-WEFT_UNROLL
+          WEFT_UNROLL
           for (std::size_t p = 0; p < Format::kPairs; ++p) {
-            total = add_pairs(total, load_pairs(minima + 2 * kGroupRows * p),
-                              x_sums + 8 * t + 2 * p);
+            total =
+                add_pairs(total, load_pairs(minima + 2 * kGroupRows * p), x_sums + 8 * t + 2 * p);
           }
           const Floats step = mul(dmin, broadcast(-load_float(scales + 4 * t)));
           sums[t] = fma(step, to_floats(total), sums[t]);
@@ -240,10 +255,10 @@ struct OfFloats {
       const std::uint8_t* w = group;
       const std::uint8_t* at = x + 4 * first;
       for (std::size_t column = 0; column < columns; column += 4) {
-WEFT_UNROLL
+        WEFT_UNROLL
         for (int j = 0; j < 4; ++j) {
           const Floats weights = Format::column(w);
-WEFT_UNROLL
+          WEFT_UNROLL
           for (int t = 0; t < kAtOnce; ++t) {
             sums[t][j] = fma(weights, broadcast(load_float(at + 4 * t)), sums[t][j]);
           }

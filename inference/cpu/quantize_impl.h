@@ -41,8 +41,8 @@ inline int store_offsets(const std::int8_t* q, std::size_t n, std::uint8_t* to) 
   return first + second;
 }
 
-// A block whose values aren't all finite gets q = 0 and the scale NaN, so that its products are NaN;
-// one that is too small for 127 / x to be finite gets q = 0 too, and its tiny scale.
+// A block whose values aren't all finite gets q = 0 and the scale NaN, so that its products are
+// NaN; one that is too small for 127 / x to be finite gets q = 0 too, and its tiny scale.
 inline bool is_finite(float value) { return value - value == 0; }
 
 void quantize_32(const float* x, std::size_t n, const ActivationSlot& out) {

@@ -32,11 +32,11 @@ struct F32x16 {
 };
 
 // One lane-wise operation; `body` sees the lane's number as i.
-#define WEFT_LANES(body)                \
-  F32x16 out;                           \
-  for (int i = 0; i < 16; ++i) {        \
-    out.lane[i] = (body);               \
-  }                                     \
+#define WEFT_LANES(body)         \
+  F32x16 out;                    \
+  for (int i = 0; i < 16; ++i) { \
+    out.lane[i] = (body);        \
+  }                              \
   return out
 
 inline F32x16 set1(float value) { WEFT_LANES(value); }
@@ -61,8 +61,8 @@ inline F32x16 select_less(const F32x16& a, const F32x16& b, const F32x16& yes, c
 }
 inline F32x16 round_even(const F32x16& a) { WEFT_LANES(__builtin_nearbyintf(a.lane[i])); }
 inline F32x16 scale_by_power(const F32x16& a, const F32x16& n) {
-  WEFT_LANES(a.lane[i] * __builtin_bit_cast(float, (static_cast<std::int32_t>(n.lane[i]) + 127)
-                                                       << 23));
+  WEFT_LANES(a.lane[i] *
+             __builtin_bit_cast(float, (static_cast<std::int32_t>(n.lane[i]) + 127) << 23));
 }
 #undef WEFT_LANES
 
@@ -170,9 +170,9 @@ inline void store_int8(std::int8_t* to, F32x16 a) {
   // packs works within 128-bit halves: the permutation puts the four quarters back in order.
   const __m256i words = _mm256_permute4x64_epi64(
       _mm256_packs_epi32(_mm256_cvtps_epi32(a.lo), _mm256_cvtps_epi32(a.hi)), 0xD8);
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(to),
-                   _mm_packs_epi16(_mm256_castsi256_si128(words),
-                                   _mm256_extracti128_si256(words, 1)));
+  _mm_storeu_si128(
+      reinterpret_cast<__m128i*>(to),
+      _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1)));
 }
 inline float sum(F32x16 a) { return sum_of_8(_mm256_add_ps(a.lo, a.hi)); }
 inline float max_lane(F32x16 a) { return max_of_8(_mm256_max_ps(a.lo, a.hi)); }
@@ -192,9 +192,7 @@ inline F32x16 add(F32x16 a, F32x16 b) { return {_mm512_add_ps(a.all, b.all)}; }
 inline F32x16 sub(F32x16 a, F32x16 b) { return {_mm512_sub_ps(a.all, b.all)}; }
 inline F32x16 mul(F32x16 a, F32x16 b) { return {_mm512_mul_ps(a.all, b.all)}; }
 inline F32x16 div(F32x16 a, F32x16 b) { return {_mm512_div_ps(a.all, b.all)}; }
-inline F32x16 fma(F32x16 a, F32x16 b, F32x16 c) {
-  return {_mm512_fmadd_ps(a.all, b.all, c.all)};
-}
+inline F32x16 fma(F32x16 a, F32x16 b, F32x16 c) { return {_mm512_fmadd_ps(a.all, b.all, c.all)}; }
 inline F32x16 max(F32x16 a, F32x16 b) { return {_mm512_max_ps(a.all, b.all)}; }
 inline F32x16 min(F32x16 a, F32x16 b) { return {_mm512_min_ps(a.all, b.all)}; }
 inline F32x16 abs(F32x16 a) { return {_mm512_abs_ps(a.all)}; }
@@ -210,16 +208,17 @@ inline F32x16 scale_by_power(F32x16 a, F32x16 n) {
 }
 inline void store(float* to, F32x16 a) { _mm512_storeu_ps(to, a.all); }
 inline void store_half(std::uint16_t* to, F32x16 a) {
-  _mm256_storeu_si256(
-      reinterpret_cast<__m256i*>(to),
-      _mm512_cvtps_ph(a.all, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to),
+                      _mm512_cvtps_ph(a.all, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
 inline void store_int8(std::int8_t* to, F32x16 a) {
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(a.all)));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to),
+                   _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(a.all)));
 }
 inline __m256 half_of(F32x16 a, bool upper) {
   const __m512d bits = _mm512_castps_pd(a.all);
-  return _mm256_castpd_ps(upper ? _mm512_extractf64x4_pd(bits, 1) : _mm512_extractf64x4_pd(bits, 0));
+  return _mm256_castpd_ps(upper ? _mm512_extractf64x4_pd(bits, 1)
+                                : _mm512_extractf64x4_pd(bits, 0));
 }
 inline float sum(F32x16 a) { return sum_of_8(_mm256_add_ps(half_of(a, false), half_of(a, true))); }
 inline float max_lane(F32x16 a) {

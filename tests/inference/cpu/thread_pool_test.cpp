@@ -1,0 +1,79 @@
+#include "inference/cpu/thread_pool.h"
+
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <thread>
+#include <vector>
+
+using weft::inference::cpu::Team;
+using weft::inference::cpu::ThreadPool;
+
+TEST_CASE("run calls the body once on every thread and returns after all") {
+  for (const std::size_t threads : {1U, 2U, 3U, 8U}) {
+    ThreadPool pool(threads);
+    REQUIRE(pool.size() == threads);
+    std::vector<int> calls(threads, 0);
+    for (int round = 0; round < 200; ++round) {
+      pool.run([&](std::size_t thread, Team& team) {
+        ++calls[thread];
+        if (team.size() != threads) calls[thread] = -1000000;
+      });
+    }
+    CHECK(calls == std::vector<int>(threads, 200));
+  }
+}
+
+TEST_CASE("the caller is thread 0") {
+  ThreadPool pool(2);
+  std::thread::id first;
+  pool.run([&](std::size_t thread, Team&) {
+    if (thread == 0) first = std::this_thread::get_id();
+  });
+  CHECK(first == std::this_thread::get_id());
+}
+
+TEST_CASE("what a thread wrote before a barrier all see after it") {
+  constexpr std::size_t kThreads = 4;  // more than many machines have: barriers must sleep too
+  constexpr int kRounds = 500;
+  ThreadPool pool(kThreads);
+  std::vector<int> values(kThreads, 0);  // plain: a missing order is a race for ThreadSanitizer
+  std::atomic<int> wrong{0};
+  pool.run([&](std::size_t thread, Team& team) {
+    for (int round = 1; round <= kRounds; ++round) {
+      values[thread] = round;
+      team.barrier();
+      for (const int value : values) wrong += value != round;
+      team.barrier();
+    }
+  });
+  CHECK(wrong == 0);
+}
+
+TEST_CASE("threads of different owners may use one pool") {
+  ThreadPool pool(2);
+  int total = 0;  // run() calls are serialised, so this needs no lock
+  const auto use = [&] {
+    for (int i = 0; i < 300; ++i) {
+      pool.run([&](std::size_t thread, Team&) {
+        if (thread == 0) ++total;
+      });
+    }
+  };
+  std::thread other(use);
+  use();
+  other.join();
+  CHECK(total == 600);
+}
+
+TEST_CASE("a pool wakes up after its workers have gone to sleep") {
+  ThreadPool pool(3);
+  std::atomic<int> calls{0};
+  for (int i = 0; i < 20; ++i) {
+    pool.run([&](std::size_t, Team&) { ++calls; });
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));  // beyond the time of spinning
+  }
+  CHECK(calls == 60);
+}
+
+TEST_CASE("zero threads mean one a physical core") { CHECK(ThreadPool(0).size() >= 1); }
