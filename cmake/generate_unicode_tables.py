@@ -53,6 +53,8 @@ def traits(code, category, space):
     bits = SPACE if code in space else 0
     kind = category[code]
     bits |= {"L": LETTER, "N": NUMBER, "P": PUNCTUATION, "C": OTHER}.get(kind[0], 0)
+    if kind == "Cn":  # unassigned: as good as a symbol
+        bits = 0
     return bits | (NONSPACING if kind == "Mn" else 0)
 
 

@@ -114,22 +114,30 @@ std::string type_name(const Entry& entry) {
   return entry.is_array ? "[" + name + " x " + std::to_string(entry.count) + "]" : name;
 }
 
-// For a terminal: no control characters, so that a file can't steer it; UTF-8 stays.
+bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
+
+// For a terminal: no control characters, so that a file can't steer it; other UTF-8 stays.
 std::string printable(std::string_view text) {
+  std::size_t end = std::min(text.size(), kShownBytesMax);
+  while (end < text.size() && end > 0 && is_continuation(text[end])) --end;
   std::string shown;
-  for (const char c : text.substr(0, kShownBytesMax)) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '\n') {
+  for (std::size_t i = 0; i < end; ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    // U+0080 to U+009F, two bytes of UTF-8 from 0xC2 on, are control characters too.
+    const bool is_c1 =
+        byte == 0xC2 && i + 1 < end && static_cast<unsigned char>(text[i + 1]) < 0xA0;
+    const bool ends_c1 = i > 0 && text[i - 1] == '\xC2' && byte >= 0x80 && byte < 0xA0;
+    if (text[i] == '\n') {
       shown += "\\n";
-    } else if (byte < 0x20 || byte == 0x7F) {
+    } else if (byte < 0x20 || byte == 0x7F || is_c1 || ends_c1) {
       char escape[8];
       std::snprintf(escape, sizeof escape, "\\x%02X", byte);
       shown += escape;
     } else {
-      shown += c;
+      shown += text[i];
     }
   }
-  return shown + (text.size() > kShownBytesMax ? "..." : "");
+  return shown + (end < text.size() ? "..." : "");
 }
 
 std::string show(const Scalar& scalar) {

@@ -34,7 +34,8 @@ class GgufFile {
  public:
   /// Reads and checks everything but the tensors' values.
   /// Errors: kNotFound, kIo; kCorrupt names the rule, the key or tensor and the byte offset;
-  /// kUnsupported for version 1, big-endian files and tensor types that this build doesn't read.
+  /// kUnsupported for version 1, big-endian files and tensor types that this build doesn't read;
+  /// kResourceExhausted for more than 256 MiB of metadata.
   static Result<GgufFile> open(const std::filesystem::path& path);
 
   GgufFile(GgufFile&&) noexcept;

@@ -1,9 +1,7 @@
 #include "inference/gguf_parse.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
-#include <cassert>
 #include <cstring>
 #include <limits>
 #include <numeric>
@@ -19,6 +17,7 @@ constexpr std::uint64_t kHeaderBytesMax = 256ULL << 20;
 constexpr std::uint64_t kStringBytesMax = 64ULL << 20;
 constexpr std::uint64_t kKeyBytesMax = 65535;  // the format's own limit
 constexpr std::uint64_t kEntriesMax = 1 << 16;
+constexpr std::uint64_t kArrayCountMax = 1 << 24;
 constexpr std::uint64_t kTensorsMax = 1 << 16;
 constexpr std::uint64_t kTensorNameBytesMax = 63;
 constexpr std::uint32_t kDimensionsMax = 4;
@@ -30,10 +29,6 @@ constexpr std::uint64_t kEntryBytesMin = 13;       // key length, type, a value 
 constexpr std::uint64_t kTensorBytesMin = 24;      // name length, dimension count, type, offset
 constexpr std::uint64_t kReadBytes = 1 << 20;      // by which the header is read
 constexpr std::uint64_t kReserveBytes = 16 << 20;  // address space at first, not yet memory
-
-constexpr std::array kValueTypeNames = {"u8",   "i8",     "u16",   "i16", "u32", "i32", "f32",
-                                        "bool", "string", "array", "u64", "i64", "f64"};
-constexpr std::array<std::size_t, 13> kValueTypeSizes = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
 
 std::string in_quotes(std::string_view text) {
   // Only what a file says about itself comes here: keep the message short and printable.
@@ -188,7 +183,7 @@ class Parser {
 
   Result<ValueType> take_value_type(const Entry& entry) {
     WEFT_TRY(id, take<std::uint32_t>("the type of a metadata key"));
-    if (id < kValueTypeNames.size()) return static_cast<ValueType>(id);
+    if (id < kValueTypes) return static_cast<ValueType>(id);
     return corrupt(position_ - 4, label(entry) + " has value type " + std::to_string(id) +
                                       ", which doesn't exist");
   }
@@ -196,7 +191,7 @@ class Parser {
   // Past the values, after checking that they are there.
   Result<void> skip_values(const Entry& entry) {
     if (entry.type == ValueType::kString) {
-      if (entry.count > remaining() / sizeof(std::uint64_t)) return too_many(entry);
+      if (!can_hold(entry, sizeof(std::uint64_t))) return too_many(entry);
       const std::string what = "the string of " + label(entry);
       for (std::uint64_t i = 0; i < entry.count; ++i) {
         WEFT_TRY_VOID(take_string(kStringBytesMax, what));
@@ -204,7 +199,7 @@ class Parser {
       return {};
     }
     const std::size_t size = fixed_size(entry.type);
-    if (entry.count > remaining() / size) return too_many(entry);
+    if (!can_hold(entry, size)) return too_many(entry);
     WEFT_TRY_VOID(need(entry.count * size, "the value of " + label(entry)));
     if (entry.type == ValueType::kBool) {
       const auto values = header_.at(position_, entry.count);
@@ -216,6 +211,10 @@ class Parser {
     }
     position_ += entry.count * size;
     return {};
+  }
+
+  bool can_hold(const Entry& entry, std::size_t size) const {
+    return entry.count <= std::min(remaining() / size, kArrayCountMax);
   }
 
   Error too_many(const Entry& entry) const {
@@ -371,44 +370,6 @@ class Parser {
 };
 
 }  // namespace
-
-std::string_view to_string(ValueType type) noexcept {
-  return kValueTypeNames[static_cast<std::size_t>(type)];
-}
-
-std::size_t fixed_size(ValueType type) noexcept {
-  return kValueTypeSizes[static_cast<std::size_t>(type)];
-}
-
-std::string_view Header::key(const Entry& entry) const noexcept {
-  const auto text = at(entry.key_offset, entry.key_length);
-  return {reinterpret_cast<const char*>(text.data()), text.size()};
-}
-
-const Entry* Header::find(std::string_view name) const noexcept {
-  const auto key_of = [this](std::uint32_t i) { return key(entries[i]); };
-  const auto found = std::ranges::lower_bound(entries_by_key, name, {}, key_of);
-  return found != entries_by_key.end() && key_of(*found) == name ? &entries[*found] : nullptr;
-}
-
-const TensorInfo* Header::find_tensor(std::string_view name) const noexcept {
-  const auto name_of = [this](std::uint32_t i) -> std::string_view { return tensors[i].name; };
-  const auto found = std::ranges::lower_bound(tensors_by_name, name, {}, name_of);
-  return found != tensors_by_name.end() && name_of(*found) == name ? &tensors[*found] : nullptr;
-}
-
-std::span<const std::byte> Header::at(std::uint64_t offset, std::uint64_t size) const noexcept {
-  assert(offset <= bytes.size() && size <= bytes.size() - offset);
-  return std::span(bytes).subspan(offset, size);
-}
-
-std::string_view Header::string_at(std::uint64_t& offset) const noexcept {
-  std::uint64_t length = 0;
-  std::memcpy(&length, at(offset, sizeof length).data(), sizeof length);
-  const auto text = at(offset + sizeof length, length);
-  offset += sizeof length + length;
-  return {reinterpret_cast<const char*>(text.data()), text.size()};
-}
 
 Result<Header> parse(const Source& source) { return Parser(source).run(); }
 

@@ -7,8 +7,8 @@
 namespace weft::inference {
 namespace {
 
-constexpr TokenId kNone = -1;
-// At half load a run of this length has no chance to form unless somebody made it.
+constexpr TokenId kFree = -1;
+// At two thirds load a run of this length has no chance to form unless somebody made it.
 constexpr std::size_t kProbesMax = 512;
 
 std::uint64_t mix(std::uint64_t hash, std::uint64_t word) noexcept {
@@ -32,7 +32,7 @@ std::uint64_t hash_of(std::string_view text) noexcept {
 }  // namespace
 
 TokenTable::TokenTable(std::size_t tokens, std::size_t bytes)
-    : slots_(std::bit_ceil(2 * tokens + 2), kNone) {
+    : slots_(std::bit_ceil(tokens + tokens / 2 + 2)) {
   arena_.reserve(bytes);
   ends_.reserve(tokens);
 }
@@ -45,11 +45,17 @@ TokenId TokenTable::append(std::string_view text) {
 
 Result<TokenId> TokenTable::index(TokenId id) {
   const std::string_view wanted = text(id);
-  std::size_t slot = slot_of(wanted);
+  const std::uint64_t hash = hash_of(wanted);
+  const auto tag = static_cast<std::uint32_t>(hash >> 32);
+  std::size_t at = hash & (slots_.size() - 1);
   for (std::size_t probe = 0; probe < kProbesMax; ++probe) {
-    if (slots_[slot] == kNone) return slots_[slot] = id;
-    if (text(slots_[slot]) == wanted) return slots_[slot];
-    slot = (slot + 1) & (slots_.size() - 1);
+    Slot& slot = slots_[at];
+    if (slot.id == kFree) {
+      slot = {tag, id};
+      return id;
+    }
+    if (slot.tag == tag && text(slot.id) == wanted) return slot.id;
+    at = (at + 1) & (slots_.size() - 1);
   }
   return Error{ErrorCode::kCorrupt,
                "token " + std::to_string(id) + " collides with " + std::to_string(kProbesMax) +
@@ -57,12 +63,14 @@ Result<TokenId> TokenTable::index(TokenId id) {
 }
 
 std::optional<TokenId> TokenTable::find(std::string_view wanted) const noexcept {
-  std::size_t slot = slot_of(wanted);
+  const std::uint64_t hash = hash_of(wanted);
+  const auto tag = static_cast<std::uint32_t>(hash >> 32);
+  std::size_t at = hash & (slots_.size() - 1);
   for (std::size_t probe = 0; probe < kProbesMax; ++probe) {
-    const TokenId id = slots_[slot];
-    if (id == kNone) return std::nullopt;
-    if (text(id) == wanted) return id;
-    slot = (slot + 1) & (slots_.size() - 1);
+    const Slot slot = slots_[at];
+    if (slot.id == kFree) return std::nullopt;
+    if (slot.tag == tag && text(slot.id) == wanted) return slot.id;
+    at = (at + 1) & (slots_.size() - 1);
   }
   return std::nullopt;
 }
@@ -71,10 +79,6 @@ std::string_view TokenTable::text(TokenId id) const noexcept {
   const auto at = static_cast<std::size_t>(id);
   const std::size_t begin = at == 0 ? 0 : ends_[at - 1];
   return std::string_view(arena_).substr(begin, ends_[at] - begin);
-}
-
-std::size_t TokenTable::slot_of(std::string_view wanted) const noexcept {
-  return hash_of(wanted) & (slots_.size() - 1);
 }
 
 }  // namespace weft::inference

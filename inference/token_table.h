@@ -32,11 +32,14 @@ class TokenTable {
   std::size_t size() const noexcept { return ends_.size(); }
 
  private:
-  std::size_t slot_of(std::string_view text) const noexcept;
+  struct Slot {
+    std::uint32_t tag = 0;  // the hash's upper half: texts are looked at only where it agrees
+    TokenId id = -1;        // -1: free
+  };
 
   std::string arena_;
   std::vector<std::size_t> ends_;  // in arena_, by id
-  std::vector<TokenId> slots_;     // kNone or an id; a power of two of them
+  std::vector<Slot> slots_;        // a power of two of them
 };
 
 }  // namespace weft::inference

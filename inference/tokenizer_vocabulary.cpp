@@ -74,6 +74,36 @@ constexpr std::array<std::int16_t, kLetters> byte_of_letter() {
 }
 constexpr std::array<std::int16_t, kLetters> kByteOfLetter = byte_of_letter();
 
+// Appends what `text` stands for, or nothing and returns false. All letters have one or two bytes.
+bool append_bytes(std::string& bytes, std::string_view text) {
+  const std::size_t before = bytes.size();
+  bytes.resize(before + text.size());
+  char* out = bytes.data() + before;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto first = static_cast<std::uint8_t>(text[at]);
+    std::size_t letter = first;
+    std::size_t size = 1;
+    if (first >= 0x80) {
+      const Utf8CodePoint decoded = decode_utf8(text.substr(at, 2));
+      letter = decoded.valid ? decoded.value : kLetters;
+      size = decoded.size;
+    }
+    if (letter >= kLetters || kByteOfLetter[letter] < 0) {
+      bytes.resize(before);
+      return false;
+    }
+    *out++ = static_cast<char>(kByteOfLetter[letter]);
+    at += size;
+  }
+  bytes.resize(static_cast<std::size_t>(out - bytes.data()));
+  return true;
+}
+
+// What a merge's half or a normal token stands for: itself if it isn't written in the letters.
+void append_meaning(std::string& bytes, std::string_view text) {
+  if (!append_bytes(bytes, text)) bytes += text;
+}
+
 // ---- parts of the vocabulary
 
 Result<std::vector<TokenKind>> read_kinds(const GgufFile& file, std::size_t tokens) {
@@ -102,13 +132,18 @@ Result<std::vector<TokenKind>> read_kinds(const GgufFile& file, std::size_t toke
 // stand-ins were undone, it is text that merges must find.
 Result<TokenTable> read_table(const std::vector<std::string_view>& texts,
                               const std::vector<TokenKind>& kinds) {
-  std::size_t bytes = 0;
-  for (const std::string_view text : texts) bytes += text.size();
-  TokenTable table(texts.size(), bytes);
+  std::size_t bytes_max = 0;
+  for (const std::string_view text : texts) bytes_max += text.size();
+  TokenTable table(texts.size(), bytes_max);
+  std::string bytes;
   for (std::size_t i = 0; i < texts.size(); ++i) {
-    const auto undone =
-        kinds[i] == TokenKind::kNormal ? bytes_of_gpt2_text(texts[i]) : std::nullopt;
-    table.append(undone ? std::string_view(*undone) : texts[i]);
+    bytes.clear();
+    if (kinds[i] == TokenKind::kNormal) {
+      append_meaning(bytes, texts[i]);
+    } else {
+      bytes += texts[i];
+    }
+    table.append(bytes);
   }
   for (const bool normal : {true, false}) {
     for (std::size_t i = 0; i < texts.size(); ++i) {
@@ -124,52 +159,77 @@ Result<TokenTable> read_table(const std::vector<std::string_view>& texts,
   return table;
 }
 
-Result<TokenId> find_merged(const TokenTable& table, std::string_view text) {
-  const auto id = table.find(text);
-  if (!id) return corrupt("refers to " + quoted(text) + ", which isn't in the vocabulary");
-  return *id;
-}
+// Adds one merge after another. They mostly stand in the order of the tokens they make, which
+// saves looking those up.
+class MergeReader {
+ public:
+  MergeReader(const TokenTable& table, const std::vector<TokenKind>& kinds, std::size_t merges)
+      : table_(table), kinds_(kinds), merges_(byte_tokens(), merges) {}
 
-bool is_text(TokenKind kind) { return kind != TokenKind::kControl && kind != TokenKind::kUnknown; }
-
-Result<void> add_merge(BpeMerges& merges, const TokenTable& table,
-                       const std::vector<TokenKind>& kinds, std::string_view merge) {
-  const std::size_t space = merge.find(' ', 1);  // the left part may itself be a space
-  if (space == std::string_view::npos) return corrupt("has no space between its two parts");
-  const std::string_view halves[] = {merge.substr(0, space), merge.substr(space + 1)};
-  const auto left = bytes_of_gpt2_text(halves[0]);
-  const auto right = bytes_of_gpt2_text(halves[1]);
-  const std::string left_text = left.value_or(std::string(halves[0]));
-  const std::string right_text = right.value_or(std::string(halves[1]));
-  WEFT_TRY(left_id, find_merged(table, left_text));
-  WEFT_TRY(right_id, find_merged(table, right_text));
-  WEFT_TRY(result, find_merged(table, left_text + right_text));
-  for (const TokenId id : {left_id, right_id, result}) {
+  Result<void> add(std::string_view merge) {
+    const std::size_t space = merge.find(' ', 1);  // the left part may itself be a space
+    if (space == std::string_view::npos) return corrupt("has no space between its two parts");
+    bytes_.clear();
+    append_meaning(bytes_, merge.substr(0, space));
+    const std::size_t left_size = bytes_.size();
+    append_meaning(bytes_, merge.substr(space + 1));
+    const std::string_view whole = bytes_;
+    WEFT_TRY(left, find(whole.substr(0, left_size)));
+    WEFT_TRY(right, find(whole.substr(left_size)));
+    if (!next_is(whole)) {
+      WEFT_TRY(result, find(whole));
+      next_ = result;
+    }
+    const TokenId result = next_++;
     // Left out: plain text must never become a control token.
-    if (!is_text(kinds[static_cast<std::size_t>(id)])) return {};
+    if (!is_text(left) || !is_text(right) || !is_text(result)) return {};
+    return merges_.add(left, right, result);
   }
-  return merges.add(left_id, right_id, result);
-}
+  BpeMerges take() && { return std::move(merges_); }
+
+ private:
+  bool is_text(TokenId id) const {
+    const TokenKind kind = kinds_[static_cast<std::size_t>(id)];
+    return kind != TokenKind::kControl && kind != TokenKind::kUnknown;
+  }
+  bool next_is(std::string_view text) const {
+    return static_cast<std::size_t>(next_) < table_.size() && table_.text(next_) == text &&
+           kinds_[static_cast<std::size_t>(next_)] == TokenKind::kNormal;
+  }
+  Result<TokenId> find(std::string_view text) const {
+    const auto id = table_.find(text);
+    if (!id) return corrupt("refers to " + quoted(text) + ", which isn't in the vocabulary");
+    return *id;
+  }
+  std::array<TokenId, 256> byte_tokens() const {
+    std::array<TokenId, 256> tokens;
+    for (std::size_t byte = 0; byte < tokens.size(); ++byte) {
+      const char text = static_cast<char>(byte);
+      const auto id = table_.find({&text, 1});
+      tokens[byte] = id && is_text(*id) ? *id : BpeMerges::kNone;
+    }
+    return tokens;
+  }
+
+  const TokenTable& table_;
+  const std::vector<TokenKind>& kinds_;
+  BpeMerges merges_;
+  std::string bytes_;  // of the merge being read
+  TokenId next_ = 0;   // after the last merge's result
+};
 
 Result<BpeMerges> read_merges(const GgufFile& file, const TokenTable& table,
                               const std::vector<TokenKind>& kinds) {
   WEFT_TRY(lines, file.strings(key("merges")));
-  std::array<TokenId, 256> byte_tokens;
-  for (std::size_t byte = 0; byte < byte_tokens.size(); ++byte) {
-    const char text = static_cast<char>(byte);
-    const auto id = table.find({&text, 1});
-    const bool usable = id && is_text(kinds[static_cast<std::size_t>(*id)]);
-    byte_tokens[byte] = usable ? *id : BpeMerges::kNone;
-  }
-  BpeMerges merges(byte_tokens, lines.size());
+  MergeReader reader(table, kinds, lines.size());
   for (std::size_t i = 0; i < lines.size(); ++i) {
-    Result<void> added = add_merge(merges, table, kinds, lines[i]);
+    const Result<void> added = reader.add(lines[i]);
     if (!added) {
       return Error{added.error().code, "merge " + std::to_string(i) + " (" + quoted(lines[i]) +
                                            ") " + added.error().message};
     }
   }
-  return merges;
+  return std::move(reader).take();
 }
 
 Result<std::optional<TokenId>> read_id(const GgufFile& file, std::string_view name,
@@ -229,14 +289,7 @@ Result<BpeSplitter> read_splitter(const GgufFile& file, std::string_view model,
 
 std::optional<std::string> bytes_of_gpt2_text(std::string_view text) {
   std::string bytes;
-  while (!text.empty()) {
-    const Utf8CodePoint letter = decode_utf8(text);
-    if (!letter.valid || letter.value >= kLetters || kByteOfLetter[letter.value] < 0) {
-      return std::nullopt;
-    }
-    bytes += static_cast<char>(kByteOfLetter[letter.value]);
-    text.remove_prefix(letter.size);
-  }
+  if (!append_bytes(bytes, text)) return std::nullopt;
   return bytes;
 }
 

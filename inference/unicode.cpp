@@ -58,7 +58,7 @@ Decomposition decompose_hangul(char32_t index) noexcept {
 
 std::uint8_t character_traits(char32_t value) noexcept {
   if (value < kAsciiTraits.size()) return kAsciiTraits[value];
-  if (value > kCodePointMax) return kOther;
+  if (value > kCodePointMax) return 0;
   const auto* after =
       std::upper_bound(std::begin(kTraitRuns), std::end(kTraitRuns), value,
                        [](char32_t wanted, const TraitRun& run) { return wanted < run.first; });

@@ -15,10 +15,10 @@ enum CharacterTraits : std::uint8_t {
   kWhiteSpace = 4,       // White_Space: what \s means in the splitters
   kPunctuation = 8,      // \p{P}
   kNonspacingMark = 16,  // \p{Mn}
-  kOther = 32,           // \p{C}: controls, formats, surrogates, private use, unassigned
+  kOther = 32,           // \p{C} without \p{Cn}: controls, formats, surrogates, private use
 };
 
-/// 0 for symbols and spacing marks. Values above U+10FFFF count as unassigned.
+/// 0 for symbols, spacing marks, unassigned code points and values above U+10FFFF.
 std::uint8_t character_traits(char32_t value) noexcept;
 
 /// The simple lowercase mapping; `value` itself if it has none.

@@ -1,6 +1,7 @@
 #pragma once
 // BERT's uncased WordPiece: text to the ids that sentence encoders read. Ids equal those of Hugging
-// Face's BertTokenizer, except that "[SEP]" and its like in the text are text.
+// Face's BertTokenizer, except that "[SEP]" and its like in the text are text, and for 568 marks and
+// punctuation characters that are newer than its Unicode 8.
 // Source: Devlin et al. 2019, Wu et al. 2016 (section 4.1).
 
 #include <cstddef>

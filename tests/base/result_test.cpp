@@ -1,9 +1,8 @@
 #include "base/result.h"
 
+#include <catch2/catch.hpp>
 #include <memory>
 #include <string>
-
-#include <catch2/catch.hpp>
 
 namespace weft {
 namespace {

@@ -11,7 +11,7 @@
 #include "base/utf8.h"
 #include "inference/gguf.h"
 #include "inference/tokenizer.h"
-#include "tests/inference/gguf_metadata.h"
+#include "tests/fakes/gguf_writer.h"
 
 namespace weft::inference {
 
@@ -60,17 +60,17 @@ struct TinyVocabulary {
   }
 
   Result<Tokenizer> read() const {
-    GgufMetadata file;
-    file.add("tokenizer.ggml.model", model);
-    file.add("tokenizer.ggml.pre", splitter);
-    file.add("tokenizer.ggml.tokens", tokens);
-    file.add("tokenizer.ggml.token_type", types);
-    file.add("tokenizer.ggml.merges", merges);
-    file.add_number("tokenizer.ggml.eos_token_id", eos);
-    if (bos >= 0) file.add_number("tokenizer.ggml.bos_token_id", static_cast<std::uint32_t>(bos));
+    fakes::GgufWriter file;
+    file.string("tokenizer.ggml.model", model);
+    file.string("tokenizer.ggml.pre", splitter);
+    file.strings("tokenizer.ggml.tokens", tokens);
+    file.i32s("tokenizer.ggml.token_type", types);
+    file.strings("tokenizer.ggml.merges", merges);
+    file.u32("tokenizer.ggml.eos_token_id", eos);
+    if (bos >= 0) file.u32("tokenizer.ggml.bos_token_id", static_cast<std::uint32_t>(bos));
     const auto path = std::filesystem::temp_directory_path() /
                       ("weft_tiny_vocabulary_" + std::to_string(::getpid()) + ".gguf");
-    file.write(path);
+    fakes::write_file(path, file.build().bytes);
     auto opened = GgufFile::open(path);
     std::filesystem::remove(path);
     if (!opened) return std::move(opened).error();
