@@ -258,7 +258,9 @@ class Lexer {
         break;
       }
     }
-    if (i >= source_.size()) return syntax_error(opened, "a string is not closed");
+    if (i >= source_.size() || source_[i] != quote) {
+      return syntax_error(opened, "a string is not closed");
+    }
     add(TokenType::kString, std::move(text));
     at_ = i + 1;
     return {};

@@ -41,10 +41,10 @@ Result<void> Parser::expect_operator(std::string_view symbol, std::string_view c
   return unexpected(std::string("'") + std::string(symbol) + "' in " + std::string(construct));
 }
 
-Result<std::string> Parser::expect_name(std::string_view construct) {
+Result<std::string_view> Parser::expect_name(std::string_view construct) {
   if (token().type != TokenType::kName)
     return unexpected(std::string("a name in ") + std::string(construct));
-  return tokens_[at_++].text;
+  return std::string_view(tokens_[at_++].text);
 }
 
 Error Parser::unexpected(std::string_view construct) const {
@@ -145,7 +145,7 @@ Result<std::vector<Stmt*>> Parser::block_body(std::string_view construct, std::s
   // "{% endmacro NAME %}" may repeat its name.
   if (end == "endmacro" && token().type == TokenType::kName) ++at_;
   WEFT_TRY_VOID(end_of_block(end));
-  return std::move(statements);
+  return statements;
 }
 
 Result<Stmt*> Parser::block() {
@@ -244,14 +244,14 @@ Result<Expr*> Parser::target_item(bool with_namespace) {
                                             "None", "and",   "or",   "not",  "in",
                                             "is",   "if",    "else", "elif"};
   if (std::ranges::find(kReserved, name) != std::end(kReserved)) {
-    return syntax_error(at, "can't assign to '" + name + "'");
+    return syntax_error(at, "can't assign to '" + std::string(name) + "'");
   }
   Expr* made = expression(Expr::Kind::kName, at);
-  made->name = std::move(name);
+  made->name = std::string(name);
   if (with_namespace && skip_operator(".")) {
     made = expression(Expr::Kind::kAttribute, at, made);
     WEFT_TRY(field, expect_name("an assignment's target"));
-    made->name = std::move(field);
+    made->name = std::string(field);
   }
   return made;
 }
@@ -304,7 +304,7 @@ Result<void> Parser::parameters(Stmt& owner) {
     } else if (!owner.parameters.empty() && owner.parameters.back().fallback != nullptr) {
       return syntax_error(token().at, "a parameter without default after one with");
     }
-    owner.parameters.push_back({std::move(name), fallback});
+    owner.parameters.push_back({std::string(name), fallback});
   }
   ++at_;
   return {};
@@ -313,7 +313,7 @@ Result<void> Parser::parameters(Stmt& owner) {
 Result<Stmt*> Parser::macro_block(Position at) {
   Stmt* made = statement(Stmt::Kind::kMacro, at);
   WEFT_TRY(name, expect_name("'macro'"));
-  made->name = std::move(name);
+  made->name = std::string(name);
   WEFT_TRY_VOID(expect_operator("(", "'macro'"));
   WEFT_TRY_VOID(parameters(*made));
   const std::size_t loops = std::exchange(loops_, 0);

@@ -29,7 +29,8 @@ class Parser {
   bool skip_word(std::string_view word);
   bool skip_operator(std::string_view symbol);
   Result<void> expect_operator(std::string_view symbol, std::string_view construct);
-  Result<std::string> expect_name(std::string_view construct);
+  // A view of the token.
+  Result<std::string_view> expect_name(std::string_view construct);
   Error unexpected(std::string_view construct) const;
   Expr* expression(Expr::Kind kind, Position at, Expr* left = nullptr);
   Stmt* statement(Stmt::Kind kind, Position at);

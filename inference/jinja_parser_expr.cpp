@@ -302,11 +302,12 @@ Result<Expr*> Parser::attribute(Expr* left) {
   WEFT_TRY(name, expect_name("an attribute"));
   // Python's inner attributes, the way out of other sandboxes. Nothing here has one.
   if (name.starts_with("__")) {
-    return located(at, Error{ErrorCode::kUnsupported,
-                             "the attribute '" + name.substr(0, 40) + "' isn't part of any data"});
+    return located(
+        at, Error{ErrorCode::kUnsupported, "the attribute '" + std::string(name.substr(0, 40)) +
+                                               "' isn't part of any data"});
   }
   Expr* made = expression(Expr::Kind::kAttribute, at, left);
-  made->name = std::move(name);
+  made->name = std::string(name);
   return made;
 }
 
@@ -358,10 +359,10 @@ Result<Expr*> Parser::filter(Expr* left) {
   WEFT_TRY(name, expect_name("a filter"));
   if (!is_filter(name)) {
     return located(
-        made->at, Error{ErrorCode::kUnsupported, "the filter '" + name.substr(0, 40) +
+        made->at, Error{ErrorCode::kUnsupported, "the filter '" + std::string(name.substr(0, 40)) +
                                                      "' isn't part of the chat template language"});
   }
-  made->name = std::move(name);
+  made->name = std::string(name);
   if (is_operator("(")) WEFT_TRY_VOID(arguments(*made, "a filter"));
   return made;
 }
@@ -379,7 +380,7 @@ Result<Expr*> Parser::test(Expr* left) {
   ++at_;
   if (!is_test(name)) {
     return located(
-        made->at, Error{ErrorCode::kUnsupported, "the test '" + name.substr(0, 40) +
+        made->at, Error{ErrorCode::kUnsupported, "the test '" + std::string(name.substr(0, 40)) +
                                                      "' isn't part of the chat template language"});
   }
   made->name = std::move(name);

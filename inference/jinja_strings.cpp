@@ -21,7 +21,9 @@ Result<Value> change_case(Interpreter& run, const Text& text, Case to) {
                        (titled && begins_word(to, before));
     const std::uint32_t changed = upper ? to_upper(c.value) : to_lower(c.value);
     std::string piece = text.bytes().substr(at, c.size);
-    if (changed != c.value) {
+    if (upper && c.value == 0xDF) {  // the one common letter whose capital is two
+      piece = to == Case::kUpper ? "SS" : "Ss";
+    } else if (changed != c.value) {
       piece.clear();
       append_utf8(piece, changed);
     }
@@ -88,7 +90,7 @@ static Pieces split_at_spaces(const Text& text, std::int64_t splits_max) {
     if (at >= bytes.size()) return pieces;
     const std::size_t begin = at;
     if (splits_max-- == 0) {
-      pieces.emplace_back(text.slice(begin, trim(bytes, Ends::kRight).end));
+      pieces.emplace_back(text.slice(begin, text.size()));
       return pieces;
     }
     skip(false);

@@ -1,7 +1,7 @@
 // Deterministic mutations of real templates: whatever comes out, parse() and render() return.
 
-#include <catch2/catch.hpp>
 #include <algorithm>
+#include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -33,63 +33,71 @@ static std::vector<std::string> seeds() {
   std::string all;
   for (const auto& one : read_json(golden / "template_expressions.json")["cases"]) {
     all += one["template"].get<std::string>();
-    if (all.size() > 500) out.push_back(std::exchange(all, {}));
+    if (all.size() > 500) {
+      out.push_back(all);
+      all.clear();
+    }
   }
   return out;
 }
 
+static std::string part_of(const std::string& text, std::mt19937& random) {
+  const std::size_t at = random() % (text.size() + 1);
+  return text.substr(at, 1 + random() % 60);
+}
+
 static void mutate(std::string& text, std::mt19937& random, const std::string& other) {
-  static const std::string kPieces[] = {"{{",
-                                        "}}",
-                                        "{%",
-                                        "%}",
-                                        "-%}",
-                                        "{%-",
-                                        "{#",
-                                        "#}",
-                                        "(",
-                                        ")",
-                                        "[",
-                                        "]",
-                                        "{",
-                                        "}",
-                                        "'",
-                                        "\"",
-                                        "\\",
-                                        "|",
-                                        "is ",
-                                        "not ",
-                                        "in ",
-                                        "~",
-                                        "**",
-                                        "//",
-                                        "99999999",
-                                        "-1",
-                                        "loop",
-                                        "ns",
-                                        "messages",
-                                        "{% for x in messages %}",
-                                        "{% endfor %}",
-                                        "{% if x %}",
-                                        "{% endif %}",
-                                        "| tojson",
-                                        "[::-1]",
-                                        "* 999999",
-                                        "range(99999)",
-                                        "\xff",
-                                        "\xe2\x82",
-                                        "\n",
-                                        "{% raw %}",
-                                        "{% break %}",
-                                        ".items()",
-                                        "{% macro m() %}",
-                                        "{% endmacro %}",
-                                        "m()",
-                                        "|join",
-                                        "| sort",
-                                        "namespace(a=1)",
-                                        "none",
-                                        ","};
+  static constexpr std::string_view kPieces[] = {"{{",
+                                                 "}}",
+                                                 "{%",
+                                                 "%}",
+                                                 "-%}",
+                                                 "{%-",
+                                                 "{#",
+                                                 "#}",
+                                                 "(",
+                                                 ")",
+                                                 "[",
+                                                 "]",
+                                                 "{",
+                                                 "}",
+                                                 "'",
+                                                 "\"",
+                                                 "\\",
+                                                 "|",
+                                                 "is ",
+                                                 "not ",
+                                                 "in ",
+                                                 "~",
+                                                 "**",
+                                                 "//",
+                                                 "99999999",
+                                                 "-1",
+                                                 "loop",
+                                                 "ns",
+                                                 "messages",
+                                                 "{% for x in messages %}",
+                                                 "{% endfor %}",
+                                                 "{% if x %}",
+                                                 "{% endif %}",
+                                                 "| tojson",
+                                                 "[::-1]",
+                                                 "* 999999",
+                                                 "range(99999)",
+                                                 "\xff",
+                                                 "\xe2\x82",
+                                                 "\n",
+                                                 "{% raw %}",
+                                                 "{% break %}",
+                                                 ".items()",
+                                                 "{% macro m() %}",
+                                                 "{% endmacro %}",
+                                                 "m()",
+                                                 "|join",
+                                                 "| sort",
+                                                 "namespace(a=1)",
+                                                 "none",
+                                                 ","};
   const std::size_t at = text.empty() ? 0 : random() % text.size();
   const std::size_t size = std::min<std::size_t>(1 + random() % 20, text.size() - at);
   switch (random() % 6) {
@@ -100,13 +108,14 @@ static void mutate(std::string& text, std::mt19937& random, const std::string& o
       text.insert(at, kPieces[random() % std::size(kPieces)]);
       break;
     case 2:
-      text.insert(at, text.substr(random() % (text.size() + 1), 1 + random() % 60));
+      text.insert(at, part_of(text, random));
       break;
     case 3:
       if (!text.empty()) text[at] = static_cast<char>(random());
       break;
     case 4:
-      text.replace(at, size, other.substr(random() % (other.size() + 1), 1 + random() % 60));
+      text.erase(at, size);
+      text.insert(at, part_of(other, random));
       break;
     default:
       if (random() % 4 == 0) text.resize(at);
