@@ -58,6 +58,10 @@ class ChatTemplate {
   /// untrusted. `variables` is an object; "messages" must be in it.
   Result<std::vector<TextSpan>> render_json(const nlohmann::json& variables,
                                             const ChatTemplateOptions& options) const;
+  /// The same, with objects' members in the caller's order: `tool | tojson` then prints what the
+  /// models were trained on. (nlohmann::json sorts them by name.)
+  Result<std::vector<TextSpan>> render_json(const nlohmann::ordered_json& variables,
+                                            const ChatTemplateOptions& options) const;
 
   const std::string& source() const noexcept;
 
