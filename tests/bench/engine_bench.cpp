@@ -1,6 +1,6 @@
-// Tokens a second of a model file: prefill of 512 tokens, and decode of 64 after them, on one thread
-// and on two. Prints one JSON row a figure: {"name", "value", "unit"}; the best of a few runs.
-// Run: weft_engine_bench MODEL.gguf [RUNS]
+// Tokens a second of a model file: prefill of 512 tokens, and decode of 64 after them, on one
+// thread and on two. Prints one JSON row a figure: {"name", "value", "unit"}; the best of a few
+// runs. Run: weft_engine_bench MODEL.gguf [RUNS]
 
 #include <algorithm>
 #include <chrono>
