@@ -46,7 +46,7 @@ void QuantisedInput::set_row(cpu::Level level, std::size_t row, const float* x) 
 
 /// What one thread needs for itself.
 struct Forward::Scratch {
-  std::vector<float> row;  // a normed row
+  std::vector<float> row;                   // a normed row
   QuantisedInput normed, attended, hidden;  // of a single token
   std::vector<float> queries, scores, out;
   std::vector<cpu::AttentionRow> softmax;
@@ -88,8 +88,8 @@ class Forward::Worker {
 
   void logits(std::size_t first, std::size_t count, float* out) {
     const cpu::Matrix& output = *f_.model_.output;
-    const QuantisedInput& input =
-        normed(f_.x_.data() + first * config_.width, f_.model_.output_norm, kind_bit(output), count);
+    const QuantisedInput& input = normed(f_.x_.data() + first * config_.width,
+                                         f_.model_.output_norm, kind_bit(output), count);
     multiply(output, input, out, config_.vocabulary);
   }
 
@@ -117,8 +117,8 @@ class Forward::Worker {
                                std::size_t count) {
     return quantised(scratch_.normed, f_.normed_input_, kinds, count, config_.width,
                      [&](std::size_t i) {
-                       kernels_.rms_norm(x + i * config_.width, weight.data(),
-                                         config_.norm_epsilon, config_.width, scratch_.row.data());
+                       kernels_.rms_norm(x + i * config_.width, weight.data(), config_.norm_epsilon,
+                                         config_.width, scratch_.row.data());
                        return scratch_.row.data();
                      });
   }
@@ -252,8 +252,8 @@ class Forward::Worker {
       const std::size_t skip = (begin_token - tokens.begin) * heads_each;
       for (std::size_t r = skip; r < rows; ++r) {
         const std::size_t position = chunk_.position + tokens.begin + r / heads_each;
-        s.visible[r] = static_cast<std::uint8_t>(
-            std::min(position + 1 - start, KvCache::kBlockTokens));
+        s.visible[r] =
+            static_cast<std::uint8_t>(std::min(position + 1 - start, KvCache::kBlockTokens));
       }
       const cpu::AttentionBlock block{chunk_.cache->keys(b, layer, kv_head),
                                       chunk_.cache->values(b, layer, kv_head), hd,
@@ -288,8 +288,6 @@ class Forward::Worker {
     add_branch(*layer.down, hidden, first);
     team_.barrier();
   }
-
-  
 
   Forward& f_;
   const ModelConfig& config_;
@@ -349,8 +347,7 @@ void Forward::rotations(std::size_t position, std::size_t count) {
   }
 }
 
-Result<void> Forward::read(std::span<const TokenId> ids, std::size_t first_wanted,
-                           KvCache& cache) {
+Result<void> Forward::read(std::span<const TokenId> ids, std::size_t first_wanted, KvCache& cache) {
   assert(!ids.empty() && ids.size() <= kChunkTokensMax && first_wanted <= ids.size());
   const ModelConfig& config = model_.config;
   const std::size_t n = ids.size();

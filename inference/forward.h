@@ -1,7 +1,7 @@
 #pragma once
 // The forward pass of llama and qwen2: pre-norm attention with rotary positions, then a gated FFN.
-// A chunk of tokens goes through all layers in one run of the thread pool. What a token's logits are
-// doesn't depend on the chunk it came in, nor on the number of threads. Private to inference.
+// A chunk of tokens goes through all layers in one run of the thread pool. What a token's logits
+// are doesn't depend on the chunk it came in, nor on the number of threads. Private to inference.
 // Source: Touvron et al. 2023 (LLaMA), Qwen team 2024 (Qwen2).
 
 #include <array>
@@ -67,11 +67,11 @@ class Forward {
   unsigned hidden_kinds_ = 0;    // down
 
   // All (tokens of the chunk, ...).
-  std::vector<float> x_;          // width: the residual stream
-  std::vector<float> y_;          // width: what a branch adds to it
-  std::vector<float> q_, k_, v_;  // heads or kv heads, times head width
-  std::vector<float> attended_;   // heads * head width
-  std::vector<float> gate_, up_;  // ffn width
+  std::vector<float> x_;                // width: the residual stream
+  std::vector<float> y_;                // width: what a branch adds to it
+  std::vector<float> q_, k_, v_;        // heads or kv heads, times head width
+  std::vector<float> attended_;         // heads * head width
+  std::vector<float> gate_, up_;        // ffn width
   std::vector<float> cosines_, sines_;  // rope width / 2
   QuantisedInput normed_input_, attended_input_, hidden_input_;
   std::size_t wanted_begin_ = 0, wanted_end_ = 0;  // rows of x_ that logits() may read

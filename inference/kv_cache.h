@@ -1,7 +1,8 @@
 #pragma once
 // Keys and values of the tokens that a session has read: fp16, in blocks of 64 tokens that sessions
 // share until one of them writes. A block holds all layers and KV heads.
-// Keys stand (head width, 64 tokens), so that scores vectorise over tokens; values (64, head width).
+// Keys stand (head width, 64 tokens), so that scores vectorise over tokens; values (64, head
+// width).
 
 #include <cstddef>
 #include <cstdint>

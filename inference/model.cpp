@@ -90,12 +90,13 @@ class Packer {
 
  private:
   void work() {
+    cpu::WeightArena arena;  // of this thread: it isn't thread-safe
     for (;;) {
       const std::size_t index = next_.fetch_add(1);
       if (index >= jobs_.size() || failed_.load()) return;
       const auto done = options_.stop.stop_requested()
                             ? Result<void>(Error{ErrorCode::kCancelled, "loading was cancelled"})
-                            : pack(jobs_[index]);
+                            : pack(jobs_[index], arena);
       const std::scoped_lock lock(mutex_);
       if (!done) {
         if (!error_) error_ = done.error();
@@ -107,14 +108,14 @@ class Packer {
     }
   }
 
-  Result<void> pack(const PackJob& job) const {
+  Result<void> pack(const PackJob& job, cpu::WeightArena& arena) const {
     const TensorInfo& tensor = *job.tensor;
     auto packed = cpu::Matrix::pack(
         tensor.type, tensor.rows(), tensor.row_length(),
         [&](std::uint64_t offset, std::span<std::byte> out) {
           return file_.read(tensor, offset, out);
         },
-        options_.level);
+        options_.level, arena);
     if (!packed) return std::move(packed).error().with_context("tensor " + tensor.name);
     job.matrix->emplace(*std::move(packed));
     return {};
@@ -166,8 +167,7 @@ Result<std::shared_ptr<const Model>> Model::load(const std::filesystem::path& pa
   WEFT_TRY(file, GgufFile::open(path));
   WEFT_TRY(tokenizer, Tokenizer::from_gguf(file));
   auto [chat, warning] = read_template(file);
-  auto state =
-      std::make_unique<State>(std::move(file), std::move(tokenizer), std::move(chat));
+  auto state = std::make_unique<State>(std::move(file), std::move(tokenizer), std::move(chat));
   state->template_warning = std::move(warning);
   state->level = options.level;
   const GgufFile& opened = state->file;

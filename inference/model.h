@@ -24,12 +24,12 @@ std::string_view to_string(Architecture architecture) noexcept;
 struct ModelConfig {
   Architecture architecture = Architecture::kLlama;
   std::size_t layers = 0;
-  std::size_t width = 0;         // d: embedding_length
-  std::size_t ffn_width = 0;     // feed_forward_length
+  std::size_t width = 0;      // d: embedding_length
+  std::size_t ffn_width = 0;  // feed_forward_length
   std::size_t heads = 0;
   std::size_t kv_heads = 0;
   std::size_t head_width = 0;
-  std::size_t rope_width = 0;    // leading values of a head that are rotated
+  std::size_t rope_width = 0;  // leading values of a head that are rotated
   std::size_t vocabulary = 0;
   std::size_t context_length = 0;  // that the model was trained for
   float norm_epsilon = 0;
@@ -40,7 +40,7 @@ struct ModelConfig {
 struct ModelOptions {
   cpu::Level level = cpu::best_level();
   std::stop_token stop;  // checked between tensors
-  /// Bytes of weights read so far, and of all.
+  /// Bytes of weights read so far, and of all. Called one at a time, but from any thread.
   std::function<void(std::uint64_t done, std::uint64_t total)> on_progress;
 };
 
@@ -65,7 +65,7 @@ class Model {
   cpu::Level level() const noexcept;
   std::size_t weight_bytes() const noexcept;  // in memory
 
-  struct State;                               // what the forward pass reads: inference/forward.h
+  struct State;  // what the forward pass reads: inference/forward.h
   const State& state() const noexcept { return *state_; }
 
  private:

@@ -77,8 +77,7 @@ Result<void> read_heads(const Keys& keys, ModelConfig& config) {
                                           " isn't a multiple of the " + std::to_string(heads) +
                                           " heads, and there is no key_length"};
   }
-  WEFT_TRY(key_width,
-           keys.count_or("attention.key_length", kHeadWidthMax, config.width / heads));
+  WEFT_TRY(key_width, keys.count_or("attention.key_length", kHeadWidthMax, config.width / heads));
   WEFT_TRY(value_width, keys.count_or("attention.value_length", kHeadWidthMax, key_width));
   if (key_width != value_width) {
     return Error{ErrorCode::kUnsupported,
@@ -131,8 +130,7 @@ class Finder {
  public:
   explicit Finder(const GgufFile& file) : file_(file) {}
 
-  Result<const TensorInfo*> matrix(const std::string& name, std::size_t rows,
-                                   std::size_t columns) {
+  Result<const TensorInfo*> matrix(const std::string& name, std::size_t rows, std::size_t columns) {
     return find(name, {columns, rows});
   }
   Result<const TensorInfo*> vector(const std::string& name, std::size_t length) {
@@ -162,14 +160,13 @@ class Finder {
   }
 
  private:
-  Result<const TensorInfo*> find(const std::string& name,
-                                 const std::vector<std::uint64_t>& dims) {
+  Result<const TensorInfo*> find(const std::string& name, const std::vector<std::uint64_t>& dims) {
     const TensorInfo* tensor = file_.tensor(name);
     if (tensor == nullptr) return Error{ErrorCode::kCorrupt, "tensor " + name + " is missing"};
     if (tensor->dims != dims) {
       return Error{ErrorCode::kCorrupt, "tensor " + name + " has the shape " +
-                                            shape_text(tensor->dims) +
-                                            "; the metadata calls for " + shape_text(dims)};
+                                            shape_text(tensor->dims) + "; the metadata calls for " +
+                                            shape_text(dims)};
     }
     used_.insert(tensor);
     return tensor;
@@ -191,8 +188,9 @@ Result<LayerTensors> find_layer(Finder& finder, const ModelConfig& config, std::
   const std::string prefix = "blk." + std::to_string(index) + '.';
   if (finder.has(prefix + "attn_qkv.weight")) {
     return Error{ErrorCode::kUnsupported,
-                 "tensor " + prefix + "attn_qkv.weight is a fused projection; this engine reads "
-                 "attn_q, attn_k and attn_v: convert the model with them apart"};
+                 "tensor " + prefix +
+                     "attn_qkv.weight is a fused projection; this engine reads "
+                     "attn_q, attn_k and attn_v: convert the model with them apart"};
   }
   const std::size_t width = config.width;
   const std::size_t q_width = config.heads * config.head_width;
@@ -252,8 +250,8 @@ Result<ModelConfig> read_config(const GgufFile& file, std::size_t vocabulary) {
   WEFT_TRY(stated, keys.count_or("vocab_size", kVocabularyMax, vocabulary));
   if (stated != vocabulary || vocabulary == 0) {
     return Error{ErrorCode::kCorrupt, keys.name("vocab_size") + " is " + std::to_string(stated) +
-                                          ", but the tokenizer has " +
-                                          std::to_string(vocabulary) + " tokens"};
+                                          ", but the tokenizer has " + std::to_string(vocabulary) +
+                                          " tokens"};
   }
   config.vocabulary = vocabulary;
   return config;

@@ -16,10 +16,10 @@
 namespace weft::inference {
 
 struct LayerWeights {
-  std::vector<float> attention_norm;  // (width)
-  std::vector<float> ffn_norm;        // (width)
-  std::vector<float> q_bias, k_bias, v_bias;  // (rows of the matrix), or empty
-  std::optional<cpu::Matrix> q, k, v;         // (heads * head width or kv heads * .., width)
+  std::vector<float> attention_norm;            // (width)
+  std::vector<float> ffn_norm;                  // (width)
+  std::vector<float> q_bias, k_bias, v_bias;    // (rows of the matrix), or empty
+  std::optional<cpu::Matrix> q, k, v;           // (heads * head width or kv heads * .., width)
   std::optional<cpu::Matrix> attention_output;  // (width, heads * head width)
   std::optional<cpu::Matrix> gate, up;          // (ffn width, width)
   std::optional<cpu::Matrix> down;              // (width, ffn width)

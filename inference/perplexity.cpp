@@ -42,9 +42,9 @@ Result<Perplexity> perplexity(Session& session, std::span<const TokenId> ids,
   std::size_t windows = ids.size() / options.window;
   if (options.windows_max != 0) windows = std::min(windows, options.windows_max);
   if (windows == 0) {
-    return Error{ErrorCode::kInvalidArgument,
-                 "the text has " + std::to_string(ids.size()) + " tokens, less than one window of " +
-                     std::to_string(options.window)};
+    return Error{ErrorCode::kInvalidArgument, "the text has " + std::to_string(ids.size()) +
+                                                  " tokens, less than one window of " +
+                                                  std::to_string(options.window)};
   }
   Perplexity result;
   for (std::size_t i = 0; i < windows; ++i) {

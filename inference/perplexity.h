@@ -15,15 +15,15 @@
 namespace weft::inference {
 
 struct PerplexityOptions {
-  std::size_t window = 512;    // tokens, at least 4; at most the session's context
+  std::size_t window = 512;     // tokens, at least 4; at most the session's context
   std::size_t windows_max = 0;  // 0 = all whole windows of the text
   std::stop_token stop;
   std::function<void(std::size_t done, std::size_t total)> on_window;
 };
 
 struct Perplexity {
-  double perplexity = 0;  // e^(nll / tokens)
-  double nll = 0;         // sum of -ln p(token | those before it in its window)
+  double perplexity = 0;   // e^(nll / tokens)
+  double nll = 0;          // sum of -ln p(token | those before it in its window)
   std::size_t tokens = 0;  // that were scored
   std::vector<double> nll_per_window;
 };

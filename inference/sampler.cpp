@@ -117,8 +117,8 @@ TokenId draw(std::span<const Candidate> candidates, float temperature, double u)
 
 Result<void> validate(const SamplingOptions& options) {
   const auto refuse = [](const char* field, float value, const char* range) {
-    return Error{ErrorCode::kInvalidArgument, std::string(field) + " is " + std::to_string(value) +
-                                                  "; it must be " + range};
+    return Error{ErrorCode::kInvalidArgument,
+                 std::string(field) + " is " + std::to_string(value) + "; it must be " + range};
   };
   if (!(options.temperature >= 0) || std::isinf(options.temperature)) {
     return refuse("temperature", options.temperature, "finite and at least 0");
@@ -179,8 +179,7 @@ std::vector<TokenProbability> top_log_probabilities(std::span<const float> logit
   const std::vector<Candidate> candidates = best(logits, k);
   if (candidates.empty()) return result;
   const float max = candidates.front().logit;
-  const double log_sum =
-      std::log(kernels().sum_of_exponentials(logits.data(), logits.size(), max));
+  const double log_sum = std::log(kernels().sum_of_exponentials(logits.data(), logits.size(), max));
   result.reserve(candidates.size());
   for (const Candidate& c : candidates) {
     result.push_back({c.id, static_cast<float>(static_cast<double>(c.logit - max) - log_sum)});

@@ -19,10 +19,9 @@ Result<TextStream> TextStream::open(std::vector<std::string> stop_strings) {
                    "a stop string is empty; it would end every answer before it begins"};
     }
     if (stop.size() > kStopStringBytesMax) {
-      return Error{ErrorCode::kInvalidArgument, "a stop string has " + std::to_string(stop.size()) +
-                                                    " bytes; at most " +
-                                                    std::to_string(kStopStringBytesMax) +
-                                                    " are allowed"};
+      return Error{ErrorCode::kInvalidArgument,
+                   "a stop string has " + std::to_string(stop.size()) + " bytes; at most " +
+                       std::to_string(kStopStringBytesMax) + " are allowed"};
     }
   }
   return TextStream(std::move(stop_strings));

@@ -220,7 +220,7 @@ double sum_of_exponentials(const float* x, std::size_t n, float max) {
 }
 
 std::size_t argmax(const float* x, std::size_t n) {
-    // max(NaN, best) keeps best: the operand order of max() is part of simd.h.
+  // max(NaN, best) keeps best: the operand order of max() is part of simd.h.
   F32x16 best = set1(-kInfinity);
   for (std::size_t i = 0; i < n; i += kLanes) best = max(load_some(x + i, n - i, -kInfinity), best);
   const float top = max_lane(best);
@@ -231,7 +231,7 @@ std::size_t argmax(const float* x, std::size_t n) {
 }
 
 constexpr VectorKernels kVectorKernels = {
-    rms_norm,   add,           silu_multiply, rotate_neighbours,   rotate_halves, to_half,
+    rms_norm,      add,    silu_multiply, rotate_neighbours,   rotate_halves, to_half,
     round_to_half, attend, exponentiate,  sum_of_exponentials, argmax};
 
 }  // namespace

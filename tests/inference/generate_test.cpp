@@ -1,9 +1,8 @@
 #include "inference/generate.h"
 
+#include <catch2/catch.hpp>
 #include <string>
 #include <vector>
-
-#include <catch2/catch.hpp>
 
 #include "base/utf8.h"
 #include "inference/cpu/thread_pool.h"

@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <catch2/catch.hpp>
 #include <random>
 #include <vector>
-
-#include <catch2/catch.hpp>
 
 namespace weft::inference {
 namespace {

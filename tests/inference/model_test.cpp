@@ -1,10 +1,9 @@
 #include "inference/model.h"
 
+#include <catch2/catch.hpp>
 #include <limits>
 #include <string>
 #include <vector>
-
-#include <catch2/catch.hpp>
 
 #include "inference/cpu/thread_pool.h"
 #include "inference/session.h"
@@ -74,7 +73,7 @@ TEST_CASE("hyperparameters outside their range are refused by key") {
   for (const std::uint32_t heads : {0U, 1025U, 0x80000000U}) {
     check_refused("llama.attention.head_count", heads, corrupt, "head_count");
   }
-  check_refused("llama.attention.head_count", 3U, corrupt, "head_count");      // kv 2 doesn't divide
+  check_refused("llama.attention.head_count", 3U, corrupt, "head_count");  // kv 2 doesn't divide
   check_refused("llama.attention.head_count_kv", 0U, corrupt, "head_count_kv");
   check_refused("llama.attention.head_count_kv", 3U, corrupt, "head_count_kv");
   check_refused("llama.attention.head_count_kv", 4U, corrupt, "attn_k");
@@ -126,13 +125,14 @@ TEST_CASE("optional hyperparameters are checked where they are given") {
 TEST_CASE("another architecture is refused by name") {
   Bytes bytes = tiny_bytes();
   constexpr std::size_t kTypeAndLengthBytes = 12;
-  std::memcpy(bytes.data() + after(bytes, "general.architecture") + kTypeAndLengthBytes, "mamba", 5);
+  std::memcpy(bytes.data() + after(bytes, "general.architecture") + kTypeAndLengthBytes, "mamba",
+              5);
   CHECK(names(refusal(bytes, ErrorCode::kUnsupported), "mamba"));
 }
 
 TEST_CASE("missing, misshapen and unknown tensors are refused by name") {
   Bytes bytes = tiny_bytes();
-  bytes[after(bytes, "blk.1.ffn_u") ] = std::byte{'q'};
+  bytes[after(bytes, "blk.1.ffn_u")] = std::byte{'q'};
   CHECK(names(refusal(bytes, ErrorCode::kCorrupt), "blk.1.ffn_up.weight is missing"));
 
   bytes = tiny_bytes();

@@ -1,10 +1,9 @@
 #include "inference/perplexity.h"
 
 #include <algorithm>
+#include <catch2/catch.hpp>
 #include <cmath>
 #include <vector>
-
-#include <catch2/catch.hpp>
 
 #include "inference/cpu/thread_pool.h"
 #include "tests/fakes/reference_forward.h"

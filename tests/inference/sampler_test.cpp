@@ -1,14 +1,13 @@
 #include "inference/sampler.h"
 
 #include <algorithm>
+#include <catch2/catch.hpp>
 #include <cmath>
 #include <limits>
 #include <numeric>
 #include <random>
 #include <set>
 #include <vector>
-
-#include <catch2/catch.hpp>
 
 namespace weft::inference {
 namespace {
@@ -74,7 +73,8 @@ TEST_CASE("draws follow the probabilities") {
   std::vector<double> counts(4);
   const int draws = 20000;
   for (std::uint64_t i = 0; i < draws; ++i) {
-    counts[static_cast<std::size_t>(sample(logits, {.temperature = 1, .seed = 7}, i))] += 1.0 / draws;
+    counts[static_cast<std::size_t>(sample(logits, {.temperature = 1, .seed = 7}, i))] +=
+        1.0 / draws;
   }
   // Four standard deviations of a share of 0.5 in 20,000 draws are 0.014.
   CHECK(counts[0] == Approx(0.5).margin(0.014));
@@ -107,10 +107,11 @@ TEST_CASE("top-k, top-p and min-p cut in this order") {
 TEST_CASE("what can be drawn equals the definition with a full sort") {
   for (unsigned seed = 0; seed < 20; ++seed) {
     const auto logits = random_logits(200, seed);
-    const SamplingOptions cases[] = {{.temperature = 100, .top_k = 17},
-                                     {.temperature = 100, .top_p = 0.9F},
-                                     {.temperature = 100, .min_p = 0.1F},
-                                     {.temperature = 100, .top_k = 30, .top_p = 0.8F, .min_p = 0.02F}};
+    const SamplingOptions cases[] = {
+        {.temperature = 100, .top_k = 17},
+        {.temperature = 100, .top_p = 0.9F},
+        {.temperature = 100, .min_p = 0.1F},
+        {.temperature = 100, .top_k = 30, .top_p = 0.8F, .min_p = 0.02F}};
     for (const auto& options : cases) {
       CHECK(drawn(logits, options, 3000) == allowed(logits, options));
     }

@@ -1,10 +1,9 @@
 #include "inference/session.h"
 
+#include <catch2/catch.hpp>
 #include <cmath>
 #include <string>
 #include <vector>
-
-#include <catch2/catch.hpp>
 
 #include "inference/cpu/thread_pool.h"
 #include "tests/fakes/reference_forward.h"
@@ -30,9 +29,10 @@ Session open(const std::shared_ptr<const Model>& model, cpu::ThreadPool& pool) {
 Rows all_logits(Session& session, std::span<const TokenId> ids, std::size_t chunk) {
   Rows rows;
   for (std::size_t i = 0; i < ids.size(); i += chunk) {
-    const auto read = session.append_each(
-        ids.subspan(i, std::min(chunk, ids.size() - i)), 0,
-        [&](std::size_t, std::span<const float> row) { rows.emplace_back(row.begin(), row.end()); });
+    const auto read = session.append_each(ids.subspan(i, std::min(chunk, ids.size() - i)), 0,
+                                          [&](std::size_t, std::span<const float> row) {
+                                            rows.emplace_back(row.begin(), row.end());
+                                          });
     REQUIRE(read);
     CHECK(std::vector(session.logits().begin(), session.logits().end()) == rows.back());
   }
@@ -82,7 +82,8 @@ TEST_CASE("logits equal the reference in double, for each architecture and forma
       const auto expected = fakes::reference_logits(*GgufFile::open(file.path()), ids);
       REQUIRE(expected);
       INFO(architecture << " " << to_string(type));
-      // Keys and values are rounded to fp16 in both cases; quantised weights meet 8-bit activations.
+      // Keys and values are rounded to fp16 in both cases; quantised weights meet 8-bit
+      // activations.
       const double tolerance = type == TensorType::kF32 ? 1e-3 : 2e-2;
       CHECK(relative_error(rows, *expected) <= tolerance);
     }
@@ -110,7 +111,8 @@ TEST_CASE("logits are the same bits for any threads, chunks and level") {
             auto session = open(model, pool);
             const Rows rows = all_logits(session, ids, chunk);
             if (expected.empty()) expected = rows;
-            INFO("level " << to_string(level) << ", " << threads << " threads, chunks of " << chunk);
+            INFO("level " << to_string(level) << ", " << threads << " threads, chunks of "
+                          << chunk);
             CHECK(rows == expected);
           }
         }

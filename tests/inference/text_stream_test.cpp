@@ -1,10 +1,9 @@
 #include "inference/text_stream.h"
 
+#include <catch2/catch.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <catch2/catch.hpp>
 
 namespace weft::inference {
 namespace {
@@ -64,9 +63,15 @@ TEST_CASE("characters are handed out whole, at every split") {
 
 TEST_CASE("broken bytes become U+FFFD, at every split") {
   const std::string replacement = "\xEF\xBF\xBD";
-  check_every_split({}, "a\xFF" "b", {"a" + replacement + "b", false});
+  check_every_split({},
+                    "a\xFF"
+                    "b",
+                    {"a" + replacement + "b", false});
   check_every_split({}, "a\xC3", {"a" + replacement, false});
-  check_every_split({}, "\xE2\x82" "A", {replacement + "A", false});
+  check_every_split({},
+                    "\xE2\x82"
+                    "A",
+                    {replacement + "A", false});
 }
 
 TEST_CASE("text that can't belong to a stop string is handed out at once") {

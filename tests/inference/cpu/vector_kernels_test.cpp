@@ -1,14 +1,13 @@
 #include "inference/cpu/vector_kernels.h"
 
 #include <algorithm>
+#include <catch2/catch.hpp>
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <random>
 #include <string>
 #include <vector>
-
-#include <catch2/catch.hpp>
 
 #include "inference/tensor_type.h"
 
@@ -96,8 +95,9 @@ TEST_CASE("rms_norm is the formula") {
     for (const float value : x) squares += std::pow(static_cast<double>(value), 2);
     const double scale = 1 / std::sqrt(squares / static_cast<double>(n) + 1e-5);
     for (std::size_t i = 0; i < n; ++i) {
-      CHECK(static_cast<double>(got[i]) ==
-            Approx(static_cast<double>(x[i]) * scale * static_cast<double>(weight[i])).epsilon(1e-6));
+      CHECK(
+          static_cast<double>(got[i]) ==
+          Approx(static_cast<double>(x[i]) * scale * static_cast<double>(weight[i])).epsilon(1e-6));
     }
   }
 }
@@ -114,8 +114,9 @@ TEST_CASE("silu_multiply is the formula, also far out") {
     });
     for (std::size_t i = 0; i < n; ++i) {
       const double g = static_cast<double>(gate[i]);
-      CHECK(static_cast<double>(got[i]) ==
-            Approx(g / (1 + std::exp(-g)) * static_cast<double>(up[i])).epsilon(1e-6).margin(1e-30));
+      CHECK(
+          static_cast<double>(got[i]) ==
+          Approx(g / (1 + std::exp(-g)) * static_cast<double>(up[i])).epsilon(1e-6).margin(1e-30));
     }
   }
 }
@@ -284,8 +285,7 @@ TEST_CASE("attention over blocks is softmax over all that a row sees, however ro
     for (std::size_t step = 1; step < 6; ++step) {
       std::vector<float> apart;
       for (std::size_t r = 0; r < rows; r += step) {
-        const auto some =
-            attention.run(vector_kernels(best_level()), r, std::min(r + step, rows));
+        const auto some = attention.run(vector_kernels(best_level()), r, std::min(r + step, rows));
         apart.insert(apart.end(), some.begin(), some.end());
       }
       CHECK(same_bits(apart, together));
