@@ -18,7 +18,7 @@ SEES["cli"] = SEES["examples"] = [*SEES, "agents"]
 # A library that one folder wraps: (pattern of its headers, where it may be included).
 WRAPPED = [
     (r"sqlite3\.h", r"storage/.*\.cpp"),
-    (r"curl/", r"base/net/.*\.cpp"),
+    (r"curl/", r"base/net/.*"),
     (r"openssl/", r"base/.*\.cpp"),
     (r"archive", r"inference/.*\.cpp"),
     (r"gumbo\.h", r"retrieval/.*\.cpp"),

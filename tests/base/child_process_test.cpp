@@ -25,11 +25,19 @@ std::size_t open_files() {
   return count;
 }
 
-bool alive(const std::string& pid) {
+bool alive_now(const std::string& pid) {
   // A killed grandchild may stay a zombie until init reaps it: that counts as dead.
   ChildOptions ps = shell("read -r line < /proc/" + pid + "/stat && echo \"$line\"");
   const auto found = run_child(ps);
   return found && found->ok() && found->output.find(") Z ") == std::string::npos;
+}
+
+// A killed process dies when the machine gets round to it.
+bool alive(const std::string& pid) {
+  for (int look = 0; look < 100 && alive_now(pid); ++look) {
+    std::this_thread::sleep_for(50ms);
+  }
+  return alive_now(pid);
 }
 
 }  // namespace

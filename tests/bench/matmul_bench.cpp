@@ -1,6 +1,6 @@
 // Speed of the matrix products beside what the machine allows: bytes/s of GEMV against the read
 // bandwidth, multiply-accumulates/s of GEMM against the rate of the level's multiply sequence
-// alone. matmul_bench [--json] [--level NAME] [--type NAME]
+// alone. matmul_bench [--json] [--bounds] [--level NAME] [--type NAME]
 
 #include <algorithm>
 #include <cstdio>
@@ -36,6 +36,7 @@ constexpr std::size_t kPromptRows = 512;
 
 struct Options {
   bool json = false;
+  bool bounds_only = false;
   Level level = cpu::best_level();
   std::string_view type;
 };
@@ -201,6 +202,23 @@ void packing(Report& report, const Options& options, TensorType type) {
              static_cast<double>(file.size()) / taken * 1e-9, "GB/s");
 }
 
+#if defined(__x86_64__)
+// 8 multiplies a block: weights of up to 6 bits; 16: two planes, as Q8_0.
+void multiply_bounds(Report& report) {
+  for (std::size_t threads = 1; threads <= 2; ++threads) {
+    ThreadPool pool(threads);
+    for (const int steps : {8, 16}) {
+      const double taken = seconds(threads, [&] {
+        pool.run([&](std::size_t, cpu::Team&) { bench::multiply_sequence_avx2(steps); });
+      });
+      report.row("instruction bound, " + std::to_string(steps) + " multiplies a block, threads " +
+                     std::to_string(threads),
+                 static_cast<double>(threads) * bench::kSequenceMacs / taken * 1e-9, "GMAC/s");
+    }
+  }
+}
+#endif
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -209,6 +227,8 @@ int main(int argc, char** argv) {
     const std::string_view argument = argv[i];
     if (argument == "--json") {
       options.json = true;
+    } else if (argument == "--bounds") {
+      options.bounds_only = true;
     } else if (argument == "--level" && i + 1 < argc) {
       const auto level = cpu::choose_level(argv[++i]);
       if (!level) return std::fprintf(stderr, "%s\n", level.error().message.c_str()), 1;
@@ -216,20 +236,15 @@ int main(int argc, char** argv) {
     } else if (argument == "--type" && i + 1 < argc) {
       options.type = argv[++i];
     } else {
-      return std::fprintf(stderr, "matmul_bench [--json] [--level NAME] [--type NAME]\n"), 2;
+      return std::fprintf(stderr, "matmul_bench [--json] [--bounds] [--level NAME] [--type NAME]\n"), 2;
     }
   }
   Report report(options.json);
   read_bandwidth(report);
 #if defined(__x86_64__)
-  if (options.level == Level::kAvx2) {
-    for (const int steps : {8, 16}) {
-      const double taken = seconds(1, [&] { bench::multiply_sequence_avx2(steps); });
-      report.row("instruction bound, " + std::to_string(steps) + " multiplies a block",
-                 bench::kSequenceMacs / taken * 1e-9, "GMAC/s");
-    }
-  }
+  if (options.level == Level::kAvx2) multiply_bounds(report);
 #endif
+  if (options.bounds_only) return 0;
   for (const TensorType type : kTypes) {
     if (!options.type.empty() && options.type != to_string(type)) continue;
     packing(report, options, type);
