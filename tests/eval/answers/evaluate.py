@@ -102,7 +102,7 @@ def summarize(answerable, absent, gold, threshold):
 def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     options.add_argument("--weft", required=True)
-    options.add_argument("--models", required=True)
+    options.add_argument("--models", default=os.environ.get("WEFT_TEST_MODELS", ""))
     options.add_argument("--model", default="qwen2.5-coder-0.5b")
     options.add_argument("--questions", type=int, default=300)
     options.add_argument("--threads", type=int, default=0)
@@ -110,6 +110,9 @@ def main():
     options.add_argument("--out")
     options.add_argument("--check", action="store_true", help="fail if nothing is answered, cited or refused")
     args = options.parse_args()
+    if not (pathlib.Path(args.models) / f"{args.model}.gguf").exists():
+        print(f"SKIPPED: WEFT_TEST_MODELS has no {args.model}.gguf")
+        return
     questions = common.read_lines(f"{args.data}/xquad_en_questions.jsonl")
     passages = common.read_lines(f"{args.data}/xquad_en_passages.jsonl")
     answerable, absent, there = choose(questions, passages, args.questions)

@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+"""The program as a script sees it: exit codes, JSON, batches, offsets, interruption.
+
+program_test.py WEFT: what needs a model uses smollm2-135m of WEFT_TEST_MODELS.
+"""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+WEFT = sys.argv[1] if len(sys.argv) > 1 else "build/release/bin/weft"
+MODELS = os.environ.get("WEFT_TEST_MODELS", "")
+MODEL = os.path.join(MODELS, "smollm2-135m.gguf")
+HAS_MODEL = bool(MODELS) and os.path.exists(MODEL)
+
+
+class Program(unittest.TestCase):
+    def setUp(self):
+        self.home = tempfile.TemporaryDirectory()
+        self.addCleanup(self.home.cleanup)
+        self.docs = pathlib.Path(self.home.name, "docs")
+        self.docs.mkdir()
+        (self.docs / "moon.md").write_text("# Moon\n\nApollo 11 landed on the Moon in 1969. Néil walked first.\n")
+        (self.docs / "mars.html").write_text("<h1>Mars</h1><p>Viking 1 landed on Mars in 1976.</p>")
+
+    def environment(self):
+        return {"PATH": os.environ["PATH"], "HOME": self.home.name, "WEFT_HOME": self.home.name + "/data"}
+
+    def weft(self, *arguments, code=0, **options):
+        done = subprocess.run([WEFT, *arguments], capture_output=True, text=True, env=self.environment(),
+                              timeout=300, **options)
+        self.assertEqual(done.returncode, code, f"weft {arguments}: {done.stdout}{done.stderr}")
+        return done
+
+    def json(self, *arguments, code=0, **options):
+        return json.loads(self.weft(*arguments, "--json", code=code, **options).stdout)
+
+    def test_usage_errors_are_2_and_name_the_nearest(self):
+        self.assertIn('"search"', self.weft("serach", code=2).stderr)
+        self.assertIn('"--passages"', self.weft("search", "x", "--pasages", "3", code=2).stderr)
+        self.assertIn("stop_words", self.weft("search", "x", "--stop-words", "german", code=2).stderr)
+        config = pathlib.Path(self.home.name, "wrong.toml")
+        config.write_text("[answer]\ntreshold = 0.1\n")
+        self.assertIn('"answer.threshold"', self.weft("config", "show", "--config", str(config), code=2).stderr)
+        self.assertIn("index", self.weft("--help").stdout)
+
+    def test_missing_models_and_collections_are_3_with_the_remedy(self):
+        self.assertIn("weft index", self.weft("search", "moon", code=3).stderr)
+        self.assertIn("weft model pull", self.weft("tokenize", "x", "-m", "smollm2-135m", code=3).stderr)
+        error = self.json("search", "moon", code=3)
+        self.assertEqual(error["error"]["code"], "not_found")
+        self.weft("index", str(self.docs))
+        self.assertIn("default", self.weft("search", "moon", "-c", "other", code=3).stderr)
+
+    def test_index_is_incremental_and_reports_what_fails_and_vanishes(self):
+        (self.docs / "broken.pdf").write_bytes(b"%PDF-1.4 nothing")
+        first = self.json("index", str(self.docs), code=4)
+        self.assertEqual((first["indexed"], first["failed"]), (2, 1))
+        (self.docs / "broken.pdf").unlink()
+        again = self.json("index", str(self.docs))
+        self.assertEqual((again["indexed"], again["replaced"], again["unchanged"]), (0, 0, 2))
+        (self.docs / "moon.md").write_text("# Moon\n\nLuna 9 landed softly in 1966.\n")
+        (self.docs / "mars.html").unlink()
+        third = self.json("index", str(self.docs))
+        self.assertEqual((third["replaced"], third["vanished"], third["pruned"]), (1, 1, 0))
+        pruned = self.json("index", str(self.docs), "--prune")
+        self.assertEqual(pruned["pruned"], 1)
+        lines = self.weft("index", str(self.docs), "--log-format", "json").stderr.splitlines()
+        self.assertEqual(json.loads(lines[0])["outcome"], "unchanged")
+
+    def test_offsets_are_bytes_of_what_show_prints(self):
+        self.weft("index", str(self.docs))
+        for query, source in (("Apollo landed", "moon.md"), ("Viking landed", "mars.html")):
+            hit = self.json("search", query)["passages"][0]
+            self.assertEqual(hit["source"], source)
+            shown = self.weft("show", source).stdout.encode()
+            self.assertEqual(shown[hit["start"]:hit["end"]].decode(), hit["text"])
+        self.assertEqual((self.docs / "moon.md").read_text(), self.weft("show", "moon.md").stdout)
+        self.assertIn("moon.md", self.weft("show", "mon.md", code=3).stderr)
+
+    def test_backup_and_collections(self):
+        self.weft("index", str(self.docs), "-c", "space")
+        copy = self.home.name + "/copy.db"
+        self.weft("backup", copy)
+        self.assertGreater(os.path.getsize(copy), 0)
+        self.weft("backup", copy, code=1)
+        self.assertEqual(self.json("collection", "list")["collections"][0]["documents"], 2)
+        self.weft("collection", "rm", "space")
+        self.assertEqual(self.json("collection", "list")["collections"], [])
+
+    def test_configuration_says_where_values_come_from(self):
+        shown = self.json("config", "show", "--origin")
+        self.assertEqual(shown["answer.threshold"]["origin"], "default")
+        for shell in ("bash", "zsh", "fish"):
+            self.assertIn("perplexity", self.weft("completion", shell).stdout)
+        script = self.weft("completion", "bash").stdout
+        subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+
+    @unittest.skipUnless(HAS_MODEL, "WEFT_TEST_MODELS has no smollm2-135m.gguf")
+    def test_tokenize_and_complete_with_batches(self):
+        made = self.json("tokenize", "Hello<|im_end|>", "-m", MODEL)
+        special = self.json("tokenize", "Hello<|im_end|>", "-m", MODEL, "--special")
+        self.assertGreater(len(made["ids"]), len(special["ids"]))
+        self.assertEqual(special["text"], "Hello<|im_end|>")
+        batch = pathlib.Path(self.home.name, "batch.jsonl")
+        batch.write_text('{"id": 7, "prompt": "Say hello.", "max_tokens": 5}\nnonsense\n\n'
+                         '{"id": "m", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 4, "max_token": 3}\n'
+                         '{"id": "w", "prompt": 5}\n')
+        out = [json.loads(line) for line in
+               self.weft("complete", "--batch", str(batch), "-m", MODEL, code=4).stdout.splitlines()]
+        self.assertEqual([row.get("id") for row in out], [7, None, "m", "w"])
+        self.assertEqual(len(out[0]["ids"]), out[0]["usage"]["completion_tokens"])
+        self.assertIn(out[0]["finish_reason"], ("stop", "length"))
+        self.assertIn("error", out[1])
+        self.assertIn("max_tokens", out[2]["warnings"][0])
+        self.assertEqual(out[3]["error"]["code"], "invalid_argument")
+        raw = self.json("complete", "--raw", "The capital of France is", "-n", "4", "-m", MODEL)
+        self.assertIn("Paris", raw["text"])
+        self.assertEqual(raw["usage"]["completion_tokens"], 4)
+        again = self.json("complete", "--raw", "The capital of France is", "-n", "4", "-m", MODEL, "--threads", "1")
+        self.assertEqual(raw["ids"], again["ids"])
+
+    @unittest.skipUnless(HAS_MODEL, "WEFT_TEST_MODELS has no smollm2-135m.gguf")
+    def test_ask_has_the_documented_fields(self):
+        self.weft("index", str(self.docs))
+        answer = self.json("ask", "When did Apollo 11 land on the Moon?", "-m", MODEL, "--threshold", "0")
+        for field in ("answer", "abstained", "citations", "passages", "usage", "timing", "model"):
+            self.assertIn(field, answer)
+        for passage in answer["passages"]:
+            self.assertLessEqual({"source", "start", "end", "score", "text"}, set(passage))
+        refused = self.json("ask", "When did Apollo 11 land on the Moon?", "-m", MODEL, "--threshold", "1")
+        self.assertTrue(refused["abstained"])
+        nothing = self.json("ask", "xyzzy plugh", "-m", MODEL)
+        self.assertTrue(nothing["abstained"])
+        self.assertEqual(nothing["passages"], [])
+
+    @unittest.skipUnless(HAS_MODEL, "WEFT_TEST_MODELS has no smollm2-135m.gguf")
+    def test_interruption_is_130(self):
+        process = subprocess.Popen([WEFT, "complete", "Write a long story about a whale.", "-n", "8000", "-t", "1", "-m",
+                                    MODEL], env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process.stdout.read(20)
+        process.send_signal(signal.SIGINT)
+        start = time.time()
+        process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 130)
+        self.assertLess(time.time() - start, 30)
+
+
+if __name__ == "__main__":
+    if not HAS_MODEL:
+        print("SKIPPED: what needs a model, because WEFT_TEST_MODELS has no smollm2-135m.gguf")
+    unittest.main(argv=sys.argv[:1])
