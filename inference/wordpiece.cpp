@@ -79,7 +79,8 @@ class WordBuilder {
   // NFD without the accents, then lowercase. Reordering of marks is left out: it moves marks past
   // each other, and those that stay (spacing marks with a combining class) are a handful.
   void add_decomposed(char32_t c) {
-    for (const char32_t part : decompose(c).view()) {
+    const Decomposition parts = decompose(c);  // view() borrows from it
+    for (const char32_t part : parts.view()) {
       if ((character_traits(part) & kNonspacingMark) != 0) continue;
       const char32_t lower = lowercase(part);
       if (is_white_space(lower)) {
