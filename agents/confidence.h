@@ -1,7 +1,7 @@
 #pragma once
 // How sure the agent is that an answer is right and stands in the passages: a logistic model over
 // what generation and binding leave behind. Below a threshold the agent abstains.
-// How the weights were set, and what they are worth: tests/eval/answers/RESULTS.md.
+// How to fit and measure the weights: tests/eval/answers/ (calibrate.py, fit.py, evaluate.py).
 
 #include <array>
 #include <cstddef>
