@@ -49,7 +49,7 @@ def main() -> int:
         run(prefix + "/bin/weft", "index", str(ROOT / "examples/documents"),
             env={**os.environ, "WEFT_HOME": home})
         said = run(consumer + "/answer", home + "/weft.db", "default", str(model),
-                   "How often will the Rust Leadership Council nominate new members?")
+                   "How often have Rust editions occurred historically?")
         print(said)
         if "[1]" not in said:
             sys.exit("the answer has no citation")
