@@ -10,9 +10,10 @@
 namespace weft::inference {
 namespace {
 
-/// Query tokens that attend together: enough rows to reuse each key loaded, few enough to stay in
-/// the first-level cache.
-constexpr std::size_t kQueryTokens = 16;
+/// Query tokens that attend together: enough rows to reuse each key loaded, few enough that their
+/// scores stay in the second-level cache.
+constexpr std::size_t kQueryTokensMax = 16;
+constexpr std::size_t kTileScoresMax = 48 * 1024;
 
 struct Range {
   std::size_t begin;
@@ -49,8 +50,6 @@ struct Forward::Scratch {
   std::vector<float> row;                   // a normed row
   QuantisedInput normed, attended, hidden;  // of a single token
   std::vector<float> queries, scores, out;
-  std::vector<cpu::AttentionRow> softmax;
-  std::vector<std::uint8_t> visible;
 };
 
 struct Forward::Chunk {
@@ -208,11 +207,12 @@ class Forward::Worker {
       }
     } else {
       // Later tokens see more; dealing the tiles out in turn shares that evenly.
-      const std::size_t tiles = (rows + kQueryTokens - 1) / kQueryTokens;
+      const std::size_t each = query_tokens(group);
+      const std::size_t tiles = (rows + each - 1) / each;
       for (std::size_t i = thread_; i < tiles * config_.kv_heads; i += team_.size()) {
-        const std::size_t begin = first + i / config_.kv_heads * kQueryTokens;
+        const std::size_t begin = first + i / config_.kv_heads * each;
         const std::size_t kv_head = i % config_.kv_heads;
-        attend_tile(index, kv_head, {begin, std::min(begin + kQueryTokens, chunk_.count)},
+        attend_tile(index, kv_head, {begin, std::min(begin + each, chunk_.count)},
                     {kv_head * group, (kv_head + 1) * group});
       }
     }
@@ -226,47 +226,63 @@ class Forward::Worker {
     team_.barrier();
   }
 
-  /// Query heads of one KV head, for a few tokens of the chunk.
+  /// How many tokens' scores fit together, `group` rows each.
+  std::size_t query_tokens(std::size_t group) const {
+    const std::size_t seen = chunk_.position + chunk_.count;
+    return std::clamp<std::size_t>(kTileScoresMax / (group * seen), 1, kQueryTokensMax);
+  }
+
+  /// Query heads of one KV head, for a few tokens of the chunk: all scores, their softmax, then the
+  /// weighted values, block after block. llama.cpp rounds queries and weights to fp16.
   void attend_tile(std::size_t layer, std::size_t kv_head, Range tokens, Range heads) {
+    constexpr std::size_t kBlock = KvCache::kBlockTokens;
     const std::size_t hd = config_.head_width;
     const std::size_t heads_each = heads.end - heads.begin;
     const std::size_t rows = (tokens.end - tokens.begin) * heads_each;
     const std::size_t q_width = config_.heads * hd;
+    const std::size_t seen = chunk_.position + tokens.end;  // by the last of the tokens
+    const std::size_t blocks = (seen + kBlock - 1) / kBlock;
+    const std::size_t stride = blocks * kBlock;
     Scratch& s = scratch_;
+    if (s.queries.size() < rows * hd) s.queries.resize(rows * hd);
+    if (s.scores.size() < rows * stride) s.scores.resize(rows * stride);
+    s.out.assign(rows * hd, 0.0F);
     for (std::size_t r = 0; r < rows; ++r) {
       const std::size_t token = tokens.begin + r / heads_each;
       const std::size_t head = heads.begin + r % heads_each;
       float* q = s.queries.data() + r * hd;
       std::copy_n(f_.q_.data() + token * q_width + head * hd, hd, q);
       rotate(q, token);
-      kernels_.round_to_half(q, hd);  // as llama.cpp does it
-      s.softmax[r] = {-std::numeric_limits<float>::infinity(), 0};
+      kernels_.round_to_half(q, hd);
     }
-    std::fill_n(s.out.data(), rows * hd, 0.0F);
-    const std::size_t last = chunk_.position + tokens.end - 1;
-    for (std::size_t b = 0; b <= last / KvCache::kBlockTokens; ++b) {
-      const std::size_t start = b * KvCache::kBlockTokens;
-      // Rows of tokens before the block see nothing of it; they come first.
-      const std::size_t begin_token =
-          std::max(tokens.begin, start > chunk_.position ? start - chunk_.position : 0);
-      const std::size_t skip = (begin_token - tokens.begin) * heads_each;
-      for (std::size_t r = skip; r < rows; ++r) {
-        const std::size_t position = chunk_.position + tokens.begin + r / heads_each;
-        s.visible[r] =
-            static_cast<std::uint8_t>(std::min(position + 1 - start, KvCache::kBlockTokens));
+    // Rows of tokens before a block see nothing of it; they come first.
+    const auto for_blocks = [&](const auto& body) {
+      for (std::size_t b = 0; b < blocks; ++b) {
+        const std::size_t start = b * kBlock;
+        const std::size_t before = chunk_.position + tokens.begin;
+        const std::size_t skip = start > before ? (start - before) * heads_each : 0;
+        body(b, start, std::min(kBlock, seen - start), skip);
       }
-      const cpu::AttentionBlock block{chunk_.cache->keys(b, layer, kv_head),
-                                      chunk_.cache->values(b, layer, kv_head), hd,
-                                      1 / std::sqrt(static_cast<float>(hd))};
-      kernels_.attend(block, s.queries.data() + skip * hd, rows - skip, s.visible.data() + skip,
-                      s.scores.data(), s.softmax.data() + skip, s.out.data() + skip * hd);
+    };
+    for_blocks([&](std::size_t b, std::size_t start, std::size_t positions, std::size_t skip) {
+      kernels_.attention_scores(chunk_.cache->keys(b, layer, kv_head), hd,
+                                s.queries.data() + skip * hd, rows - skip, positions,
+                                s.scores.data() + skip * stride + start, stride);
+    });
+    const float scale = 1 / std::sqrt(static_cast<float>(hd));
+    for (std::size_t r = 0; r < rows; ++r) {
+      const std::size_t end = chunk_.position + tokens.begin + r / heads_each + 1;
+      kernels_.attention_weights(s.scores.data() + r * stride, 0, end, stride, scale);
     }
+    for_blocks([&](std::size_t b, std::size_t start, std::size_t positions, std::size_t skip) {
+      kernels_.attention_values(chunk_.cache->values(b, layer, kv_head), hd,
+                                s.scores.data() + skip * stride + start, stride, rows - skip,
+                                positions, s.out.data() + skip * hd);
+    });
     for (std::size_t r = 0; r < rows; ++r) {
       const std::size_t token = tokens.begin + r / heads_each;
       const std::size_t head = heads.begin + r % heads_each;
-      float* out = f_.attended_.data() + token * q_width + head * hd;
-      const float* weighted = s.out.data() + r * hd;
-      for (std::size_t d = 0; d < hd; ++d) out[d] = weighted[d] / s.softmax[r].sum;
+      std::copy_n(s.out.data() + r * hd, hd, f_.attended_.data() + token * q_width + head * hd);
     }
   }
 
@@ -310,16 +326,7 @@ Forward::Forward(const Model::State& model, cpu::ThreadPool& pool)
     attended_kinds_ |= kind_bit(*layer.attention_output);
     hidden_kinds_ |= kind_bit(*layer.down);
   }
-  const ModelConfig& config = model_.config;
-  const std::size_t rows = kQueryTokens * (config.heads / config.kv_heads);
-  for (Scratch& s : scratch_) {
-    s.row.resize(config.width);
-    s.queries.resize(rows * config.head_width);
-    s.out.resize(rows * config.head_width);
-    s.scores.resize(rows * KvCache::kBlockTokens);
-    s.softmax.resize(rows);
-    s.visible.resize(rows);
-  }
+  for (Scratch& s : scratch_) s.row.resize(model_.config.width);
 }
 
 Forward::~Forward() = default;
