@@ -100,27 +100,30 @@ void check_greedy(Session& session, const nlohmann::json& rows, int same_min) {
 }
 
 /// KL(llama.cpp || ours) over its 20 most probable tokens, mean over the positions.
-void check_top20(Session& session, const nlohmann::json& rows, std::span<const TokenId> ids) {
+void check_top20(Session& session, const nlohmann::json& rows, std::span<const TokenId> ids,
+                 double divergence_max) {
   std::map<std::size_t, std::vector<nlohmann::json>> by_window;
   for (const auto& row : rows) by_window[row["chunk"]].push_back(row);
+  const Tokenizer& tokenizer = session.model().tokenizer();
   double sum = 0;
   for (const auto& [window, positions] : by_window) {
+    std::vector<TokenId> read(ids.begin() + static_cast<std::ptrdiff_t>(window * 512),
+                              ids.begin() + static_cast<std::ptrdiff_t>(window * 512 + 511));
+    if (tokenizer.adds_bos()) read.front() = tokenizer.bos().value();
     REQUIRE(session.truncate(0));
-    REQUIRE(session.append_each(
-        ids.subspan(window * 512, 511), 0, [&](std::size_t i, std::span<const float> logits) {
-          for (const auto& row : positions) {
-            if (row["position"] != i) continue;
-            for (const auto& [id, expected] :
-                 row["top"].get<std::vector<std::pair<TokenId, double>>>()) {
-              sum += std::exp(expected) *
-                     (expected - static_cast<double>(log_probability(logits, id)));
-            }
-          }
-        }));
+    REQUIRE(session.append_each(read, 0, [&](std::size_t i, std::span<const float> logits) {
+      for (const auto& row : positions) {
+        if (row["position"] != i) continue;
+        for (const auto& [id, expected] :
+             row["top"].get<std::vector<std::pair<TokenId, double>>>()) {
+          sum += std::exp(expected) * (expected - static_cast<double>(log_probability(logits, id)));
+        }
+      }
+    }));
   }
   const double mean = sum / static_cast<double>(rows.size());
   std::cout << "mean KL of the top 20: " << mean << "\n";
-  CHECK(std::abs(mean) <= kDivergenceMax);
+  CHECK(std::abs(mean) <= divergence_max);
 }
 
 void check_perplexity(Session& session, const nlohmann::json& expected,
@@ -140,7 +143,8 @@ void check_perplexity(Session& session, const nlohmann::json& expected,
   CHECK(std::abs(ratio - 1) <= kPerplexityShift);
 }
 
-void check_parity(const std::string& name, int greedy_same_min) {
+void check_parity(const std::string& name, int greedy_same_min,
+                  double divergence_max = kDivergenceMax) {
   const auto model = load(name);
   if (model == nullptr) return;
   const nlohmann::json golden = facts(name);
@@ -151,7 +155,7 @@ void check_parity(const std::string& name, int greedy_same_min) {
   REQUIRE(std::vector(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(first.size())) ==
           first);
   check_teacher_forced(session, golden["greedy"]);
-  check_top20(session, golden["top20"], ids);
+  check_top20(session, golden["top20"], ids, divergence_max);
   check_perplexity(session, golden["perplexity"], ids);
   check_greedy(session, golden["greedy"], greedy_same_min);
 }
@@ -162,6 +166,13 @@ TEST_CASE("smollm2-135m computes what llama.cpp computes", "[model][slow]") {
 
 TEST_CASE("qwen2.5-coder-0.5b computes what llama.cpp computes", "[model][slow]") {
   check_parity("qwen2.5-coder-0.5b", 18);
+}
+
+TEST_CASE("gemma-3-270m computes what llama.cpp computes", "[model][slow]") {
+  // Gemma's great activations make it the most chaotic: rounding them to fp16 before and after GELU
+  // (as llama.cpp's table does) moves the gap between the two best tokens by 0.122 on average over
+  // the 3,200 steps, and llama.cpp's gaps are 0.122 away from these, 0.121 from those.
+  check_parity("gemma-3-270m", 10, 0.005);
 }
 
 }  // namespace
