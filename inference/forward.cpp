@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
-#include <limits>
 
 #include "inference/model_config.h"
 
@@ -143,14 +142,29 @@ class Forward::Worker {
     }
   }
 
-  /// multiply() and add to the residual stream, rows [first, count) of the chunk.
-  void add_branch(const cpu::Matrix& matrix, const QuantisedInput& input, std::size_t first) {
+  /// multiply() and add to the residual stream, rows [first, count) of the chunk; normed before,
+  /// if `norm` isn't empty.
+  void add_branch(const cpu::Matrix& matrix, const QuantisedInput& input, std::size_t first,
+                  const std::vector<float>& norm) {
     float* y = f_.y_.data();
     const cpu::RowRange rows = multiply(matrix, input, y, config_.width);
+    if (!norm.empty()) return add_normed(first, norm);
     if (rows.begin == rows.end) return;
     for (std::size_t i = first; i < chunk_.count; ++i) {
       kernels_.add(f_.x_.data() + i * config_.width + rows.begin,
                    y + (i - first) * config_.width + rows.begin, rows.end - rows.begin);
+    }
+  }
+
+  /// Adds the norms of the whole rows of y, which all threads have to write first.
+  void add_normed(std::size_t first, const std::vector<float>& norm) {
+    team_.barrier();
+    const std::size_t width = config_.width;
+    const Range mine = share(chunk_.count - first, thread_, team_.size());
+    for (std::size_t i = mine.begin; i < mine.end; ++i) {
+      kernels_.rms_norm(f_.y_.data() + i * width, norm.data(), config_.norm_epsilon, width,
+                        scratch_.row.data());
+      kernels_.add(f_.x_.data() + (first + i) * width, scratch_.row.data(), width);
     }
   }
 
@@ -163,20 +177,25 @@ class Forward::Worker {
     team_.barrier();
   }
 
-  void rotate(float* head, std::size_t row) const {
+  /// One head of q or k at the chunk's token `row`: its norm, where there is one, and its rotation.
+  void place(float* head, std::size_t row, std::size_t layer,
+             const std::vector<float>& norm) const {
+    if (!norm.empty()) {
+      kernels_.rms_norm(head, norm.data(), config_.norm_epsilon, config_.head_width, head);
+    }
     const std::size_t pairs = config_.rope_width / 2;
-    const float* cosines = f_.cosines_.data() + row * pairs;
-    const float* sines = f_.sines_.data() + row * pairs;
-    // The llama converter permutes q and k so that neighbours are rotated together.
-    if (config_.architecture == Architecture::kLlama) {
+    const Rotations& rotations = f_.rotations_[config_.attention[layer].rope];
+    const float* cosines = rotations.cosines.data() + row * pairs;
+    const float* sines = rotations.sines.data() + row * pairs;
+    if (config_.rope_pairing == RopePairing::kNeighbours) {
       kernels_.rotate_neighbours(head, cosines, sines, pairs);
     } else {
       kernels_.rotate_halves(head, cosines, sines, pairs);
     }
   }
 
-  /// Rotates the keys and writes keys and values into the cache, split by (token, head).
-  void store_keys(const LayerWeights&, std::size_t layer) {
+  /// Places the keys and writes keys and values into the cache, split by (token, head).
+  void store_keys(const LayerWeights& weights, std::size_t layer) {
     const std::size_t hd = config_.head_width;
     const Range mine = share(chunk_.count * config_.kv_heads, thread_, team_.size());
     std::uint16_t key[kHeadWidthMax];
@@ -184,7 +203,7 @@ class Forward::Worker {
     for (std::size_t i = mine.begin; i < mine.end; ++i) {
       const std::size_t row = i / config_.kv_heads;
       float* k = f_.k_.data() + i * hd;
-      rotate(k, row);
+      place(k, row, layer, weights.k_norm);
       kernels_.to_half(k, hd, key);
       kernels_.to_half(f_.v_.data() + i * hd, hd, value);
       chunk_.cache->store(chunk_.position + row, layer, i % config_.kv_heads, key, value);
@@ -207,7 +226,7 @@ class Forward::Worker {
       }
     } else {
       // Later tokens see more; dealing the tiles out in turn shares that evenly.
-      const std::size_t each = query_tokens(group);
+      const std::size_t each = query_tokens(index, group);
       const std::size_t tiles = (rows + each - 1) / each;
       for (std::size_t i = thread_; i < tiles * config_.kv_heads; i += team_.size()) {
         const std::size_t begin = first + i / config_.kv_heads * each;
@@ -222,13 +241,16 @@ class Forward::Worker {
     const QuantisedInput& input =
         quantised(scratch_.attended, f_.attended_input_, f_.attended_kinds_, rows, width,
                   [&](std::size_t i) { return attended + i * width; });
-    add_branch(*layer.attention_output, input, first);
+    add_branch(*layer.attention_output, input, first, layer.attention_post_norm);
     team_.barrier();
   }
 
   /// How many tokens' scores fit together, `group` rows each.
-  std::size_t query_tokens(std::size_t group) const {
-    const std::size_t seen = chunk_.position + chunk_.count;
+  std::size_t query_tokens(std::size_t layer, std::size_t group) const {
+    const std::size_t window = config_.attention[layer].window;
+    const std::size_t all = chunk_.position + chunk_.count;
+    const std::size_t seen =
+        window == 0 ? all : std::min(all, window + kQueryTokensMax + KvCache::kBlockTokens);
     return std::clamp<std::size_t>(kTileScoresMax / (group * seen), 1, kQueryTokensMax);
   }
 
@@ -240,9 +262,17 @@ class Forward::Worker {
     const std::size_t heads_each = heads.end - heads.begin;
     const std::size_t rows = (tokens.end - tokens.begin) * heads_each;
     const std::size_t q_width = config_.heads * hd;
-    const std::size_t seen = chunk_.position + tokens.end;  // by the last of the tokens
+    const std::size_t position = chunk_.position + tokens.begin;  // of the first token
+    const std::size_t seen = chunk_.position + tokens.end;        // by the last of the tokens
+    // Blocks before the first token's window are outside of all of them.
+    const std::size_t window = config_.attention[layer].window;
+    const auto window_begin = [&](std::size_t end) {
+      return window != 0 && end > window ? end - window : 0;
+    };
+    const std::size_t first_block = window_begin(position + 1) / kBlock;
+    const std::size_t origin = first_block * kBlock;
     const std::size_t blocks = (seen + kBlock - 1) / kBlock;
-    const std::size_t stride = blocks * kBlock;
+    const std::size_t stride = (blocks - first_block) * kBlock;
     Scratch& s = scratch_;
     if (s.queries.size() < rows * hd) s.queries.resize(rows * hd);
     if (s.scores.size() < rows * stride) s.scores.resize(rows * stride);
@@ -252,16 +282,15 @@ class Forward::Worker {
       const std::size_t head = heads.begin + r % heads_each;
       float* q = s.queries.data() + r * hd;
       std::copy_n(f_.q_.data() + token * q_width + head * hd, hd, q);
-      rotate(q, token);
+      place(q, token, layer, f_.model_.layers[layer].q_norm);
       kernels_.round_to_half(q, hd);
     }
     // Rows of tokens before a block see nothing of it; they come first.
     const auto for_blocks = [&](const auto& body) {
-      for (std::size_t b = 0; b < blocks; ++b) {
+      for (std::size_t b = first_block; b < blocks; ++b) {
         const std::size_t start = b * kBlock;
-        const std::size_t before = chunk_.position + tokens.begin;
-        const std::size_t skip = start > before ? (start - before) * heads_each : 0;
-        body(b, start, std::min(kBlock, seen - start), skip);
+        const std::size_t skip = start > position ? (start - position) * heads_each : 0;
+        body(b, start - origin, std::min(kBlock, seen - start), skip);
       }
     };
     for_blocks([&](std::size_t b, std::size_t start, std::size_t positions, std::size_t skip) {
@@ -269,10 +298,10 @@ class Forward::Worker {
                                 s.queries.data() + skip * hd, rows - skip, positions,
                                 s.scores.data() + skip * stride + start, stride);
     });
-    const float scale = 1 / std::sqrt(static_cast<float>(hd));
     for (std::size_t r = 0; r < rows; ++r) {
-      const std::size_t end = chunk_.position + tokens.begin + r / heads_each + 1;
-      kernels_.attention_weights(s.scores.data() + r * stride, 0, end, stride, scale);
+      const std::size_t end = position + r / heads_each + 1;
+      kernels_.attention_weights(s.scores.data() + r * stride, window_begin(end) - origin,
+                                 end - origin, stride, config_.attention_scale);
     }
     for_blocks([&](std::size_t b, std::size_t start, std::size_t positions, std::size_t skip) {
       kernels_.attention_values(chunk_.cache->values(b, layer, kv_head), hd,
@@ -293,15 +322,17 @@ class Forward::Worker {
         normed(f_.x_.data() + first * config_.width, layer.ffn_norm, f_.normed_kinds_, rows);
     const cpu::RowRange mine = multiply(*layer.gate, input, f_.gate_.data(), ffn);
     multiply(*layer.up, input, f_.up_.data(), ffn);
+    const auto activate = config_.activation == Activation::kSilu ? kernels_.silu_multiply
+                                                                  : kernels_.gelu_tanh_multiply;
     for (std::size_t i = 0; i < rows && mine.begin < mine.end; ++i) {
-      kernels_.silu_multiply(f_.gate_.data() + i * ffn + mine.begin,
-                             f_.up_.data() + i * ffn + mine.begin, mine.end - mine.begin);
+      activate(f_.gate_.data() + i * ffn + mine.begin, f_.up_.data() + i * ffn + mine.begin,
+               mine.end - mine.begin);
     }
     team_.barrier();
     const QuantisedInput& hidden =
         quantised(scratch_.hidden, f_.hidden_input_, f_.hidden_kinds_, rows, ffn,
                   [&](std::size_t i) { return f_.gate_.data() + i * ffn; });
-    add_branch(*layer.down, hidden, first);
+    add_branch(*layer.down, hidden, first, layer.ffn_post_norm);
     team_.barrier();
   }
 
@@ -337,19 +368,28 @@ Result<void> Forward::embed(std::span<const TokenId> ids) {
     WEFT_TRY_VOID(model_.file.read_rows(*model_.embedding, static_cast<std::uint64_t>(ids[i]), 1,
                                         std::span(x_).subspan(i * width, width)));
   }
+  if (model_.config.embedding_scale != 1) {
+    for (float& value : std::span(x_).first(ids.size() * width)) {
+      value *= model_.config.embedding_scale;
+    }
+  }
   return {};
 }
 
 void Forward::rotations(std::size_t position, std::size_t count) {
-  const std::size_t pairs = model_.rope_frequencies.size();
-  cosines_.resize(count * pairs);
-  sines_.resize(count * pairs);
-  for (std::size_t i = 0; i < count; ++i) {
-    for (std::size_t j = 0; j < pairs; ++j) {
-      // In double: far positions turn many times, and a float's angle would be off.
-      const double angle = static_cast<double>(position + i) * model_.rope_frequencies[j];
-      cosines_[i * pairs + j] = static_cast<float>(std::cos(angle));
-      sines_[i * pairs + j] = static_cast<float>(std::sin(angle));
+  rotations_.resize(model_.rope_frequencies.size());
+  for (std::size_t r = 0; r < rotations_.size(); ++r) {
+    const std::vector<double>& frequencies = model_.rope_frequencies[r];
+    const std::size_t pairs = frequencies.size();
+    rotations_[r].cosines.resize(count * pairs);
+    rotations_[r].sines.resize(count * pairs);
+    for (std::size_t i = 0; i < count; ++i) {
+      for (std::size_t j = 0; j < pairs; ++j) {
+        // In double: far positions turn many times, and a float's angle would be off.
+        const double angle = static_cast<double>(position + i) * frequencies[j];
+        rotations_[r].cosines[i * pairs + j] = static_cast<float>(std::cos(angle));
+        rotations_[r].sines[i * pairs + j] = static_cast<float>(std::sin(angle));
+      }
     }
   }
 }

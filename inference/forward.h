@@ -1,8 +1,10 @@
 #pragma once
-// The forward pass of llama and qwen2: pre-norm attention with rotary positions, then a gated FFN.
+// The forward pass: pre-norm attention with rotary positions, then a gated FFN. What architectures
+// do otherwise (norms of heads and branches, windows, the activation) is data in ModelConfig.
 // A chunk of tokens goes through all layers in one run of the thread pool. What a token's logits
 // are doesn't depend on the chunk it came in, nor on the number of threads. Private to inference.
-// Source: Touvron et al. 2023 (LLaMA), Qwen team 2024 (Qwen2).
+// Source: Touvron et al. 2023 (LLaMA), Qwen team 2024 and 2025 (Qwen2, Qwen3), Gemma team 2025
+// (Gemma 3).
 
 #include <array>
 #include <cstddef>
@@ -55,6 +57,9 @@ class Forward {
   struct Chunk;
   struct Scratch;  // of one thread
   class Worker;
+  struct Rotations {
+    std::vector<float> cosines, sines;  // (tokens of the chunk, rope width / 2)
+  };
 
   Result<void> embed(std::span<const TokenId> ids);
   void rotations(std::size_t position, std::size_t count);
@@ -67,12 +72,12 @@ class Forward {
   unsigned hidden_kinds_ = 0;    // down
 
   // All (tokens of the chunk, ...).
-  std::vector<float> x_;                // width: the residual stream
-  std::vector<float> y_;                // width: what a branch adds to it
-  std::vector<float> q_, k_, v_;        // heads or kv heads, times head width
-  std::vector<float> attended_;         // heads * head width
-  std::vector<float> gate_, up_;        // ffn width
-  std::vector<float> cosines_, sines_;  // rope width / 2
+  std::vector<float> x_;              // width: the residual stream
+  std::vector<float> y_;              // width: what a branch adds to it
+  std::vector<float> q_, k_, v_;      // heads or kv heads, times head width
+  std::vector<float> attended_;       // heads * head width
+  std::vector<float> gate_, up_;      // ffn width
+  std::vector<Rotations> rotations_;  // one of each of ModelConfig::ropes
   QuantisedInput normed_input_, attended_input_, hidden_input_;
   std::size_t wanted_begin_ = 0, wanted_end_ = 0;  // rows of x_ that logits() may read
   std::vector<Scratch> scratch_;

@@ -21,6 +21,8 @@ struct VectorKernels {
   void (*add)(float* x, const float* y, std::size_t n);
   /// gate = gate / (1 + e^-gate) * up.
   void (*silu_multiply)(float* gate, const float* up, std::size_t n);
+  /// gate = gate / (1 + e^(-2 u)) * up, u = sqrt(2 / pi) (gate + 0.044715 gate^3): GELU by tanh.
+  void (*gelu_tanh_multiply)(float* gate, const float* up, std::size_t n);
   /// Rotates the pairs (x[2i], x[2i + 1]), i < pairs, by angles with the given cosines and sines.
   void (*rotate_neighbours)(float* x, const float* cosines, const float* sines, std::size_t pairs);
   /// Rotates the pairs (x[i], x[i + pairs]).

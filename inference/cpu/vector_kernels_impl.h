@@ -72,6 +72,18 @@ void silu_multiply(float* gate, const float* up, std::size_t n) {
   });
 }
 
+/// gelu(x) = x / 2 (1 + tanh(u)), and (1 + tanh(u)) / 2 = 1 / (1 + e^(-2 u)).
+void gelu_tanh_multiply(float* gate, const float* up, std::size_t n) {
+  const F32x16 one = set1(1);
+  const F32x16 cubic = set1(0.044715F);
+  const F32x16 minus_two_root = set1(-1.5957691216057308F);  // -2 sqrt(2 / pi)
+  map(gate, n, [&](F32x16 g, std::size_t i) {
+    const F32x16 inner = fma(mul(mul(g, g), g), cubic, g);
+    const F32x16 denominator = add(one, exp(mul(inner, minus_two_root)));
+    return mul(div(g, denominator), load_some(up + i, n - i, 0));
+  });
+}
+
 void rotate_neighbours(float* x, const float* cosines, const float* sines, std::size_t pairs) {
   for (std::size_t i = 0; i < pairs; ++i) {
     const float a = x[2 * i];
@@ -247,6 +259,7 @@ std::size_t argmax(const float* x, std::size_t n) {
 constexpr VectorKernels kVectorKernels = {rms_norm,
                                           add,
                                           silu_multiply,
+                                          gelu_tanh_multiply,
                                           rotate_neighbours,
                                           rotate_halves,
                                           to_half,

@@ -121,6 +121,26 @@ TEST_CASE("silu_multiply is the formula, also far out") {
   }
 }
 
+TEST_CASE("gelu_tanh_multiply is the formula, also far out") {
+  for (const std::size_t n : kLengths) {
+    auto gate = random_floats(n, 5, 3);
+    gate[0] = n % 2 == 0 ? 200.0F : -200.0F;
+    const auto up = random_floats(n, 6);
+    const auto got = on_all_levels([&](const VectorKernels& kernels) {
+      auto out = gate;
+      kernels.gelu_tanh_multiply(out.data(), up.data(), n);
+      return out;
+    });
+    for (std::size_t i = 0; i < n; ++i) {
+      const auto g = static_cast<double>(gate[i]);
+      const double u = std::sqrt(2 / std::acos(-1.0)) * (g + 0.044715 * g * g * g);
+      const double expected = g / 2 * (1 + std::tanh(u)) * static_cast<double>(up[i]);
+      INFO("gelu(" << g << ")");
+      CHECK(static_cast<double>(got[i]) == Approx(expected).epsilon(4e-6).margin(1e-7));
+    }
+  }
+}
+
 TEST_CASE("a rotation by 90 degrees exchanges the values of a pair") {
   const std::vector<float> cosines(8, 0.0F);
   const std::vector<float> sines(8, 1.0F);
