@@ -84,17 +84,18 @@ Result<void> Session::State::read(std::span<const TokenId> ids, std::size_t firs
   } rollback{cache, cache.length()};
 
   Forward& forward = workspace->forward;
-  for (std::size_t begin = 0; begin < ids.size(); begin += Forward::kChunkTokensMax) {
+  for (std::size_t begin = 0; begin < ids.size(); begin += Forward::kStepTokensMax) {
     if (stop.stop_requested()) {
       return Error{ErrorCode::kCancelled, "reading the prompt was cancelled after " +
                                               std::to_string(begin) + " of " +
                                               std::to_string(ids.size()) + " tokens"};
     }
-    const auto chunk = ids.subspan(begin, std::min(Forward::kChunkTokensMax, ids.size() - begin));
+    const auto chunk = ids.subspan(begin, std::min(Forward::kStepTokensMax, ids.size() - begin));
     const bool is_last = begin + chunk.size() == ids.size();
     std::size_t first = first_wanted > begin ? std::min(first_wanted - begin, chunk.size()) : 0;
     if (is_last) first = std::min(first, chunk.size() - 1);
-    WEFT_TRY_VOID(forward.read(chunk, first, cache));
+    const Slice slice{chunk, &cache, first};
+    WEFT_TRY_VOID(forward.read(std::span(&slice, 1)));
     if (on_row != nullptr && begin + chunk.size() > first_wanted) {
       hand_out(forward, begin + first, chunk.size() - first, *on_row);
     }

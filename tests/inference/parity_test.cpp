@@ -193,7 +193,8 @@ void compare_top20(Session& ours, Session& twin, const nlohmann::json& rows,
   Positions by_window;
   for (const auto& row : rows) by_window[row["chunk"]].push_back(row);
   std::vector<std::vector<double>> expected;
-  for (const auto& [window, positions] : by_window) {
+  for (auto& [window, positions] : by_window) {
+    std::ranges::sort(positions, {}, [](const auto& row) -> int { return row["position"]; });
     for (const auto& row : positions) {
       auto& values = expected.emplace_back();
       for (const auto& pair : row["top"]) values.push_back(pair[1]);
