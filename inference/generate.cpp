@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "inference/prompt_lookup.h"
 #include "inference/text_stream.h"
 
 namespace weft::inference {
@@ -27,41 +28,95 @@ Result<std::size_t> read_prompt(Session& session, std::span<const TokenId> promp
 /// The loop's state: tokens in, text out.
 class Decoder {
  public:
-  Decoder(Session& session, const GenerateOptions& options, const OnText& on_text,
-          TextStream stream)
-      : session_(session), options_(options), on_text_(on_text), stream_(std::move(stream)) {}
+  Decoder(Session& session, std::span<const TokenId> prompt, const GenerateOptions& options,
+          const OnText& on_text, TextStream stream)
+      : session_(session),
+        options_(options),
+        on_text_(on_text),
+        stream_(std::move(stream)),
+        lookup_(options.draft_tokens_max),
+        history_(prompt.begin(), prompt.end()) {}
 
   Result<void> run(Generation& result) {
-    for (std::size_t step = 0;; ++step) {
-      if (step == options_.max_tokens || session_.tokens().size() == session_.context_length()) {
-        result.finish_reason = FinishReason::kLength;
-        break;
-      }
-      if (options_.stop_token.stop_requested()) {
-        result.finish_reason = FinishReason::kCancelled;
-        break;
-      }
-      const TokenId id = sample(session_.logits(), options_.sampling, step);
-      const Tokenizer& tokenizer = session_.model().tokenizer();
-      if (tokenizer.is_end_of_generation(id)) {
-        result.finish_reason = FinishReason::kStop;
-        break;
-      }
-      result.ids.push_back(id);
-      result.log_probabilities.push_back(log_probability(session_.logits(), id));
-      const bool wants_more = hand_out(result, stream_.feed(tokenizer.piece(id)));
-      if (stream_.stopped() || !wants_more) {
-        result.finish_reason = stream_.stopped() ? FinishReason::kStop : FinishReason::kCancelled;
-        break;
-      }
-      if (step + 1 == options_.max_tokens) continue;  // nobody asks for the logits after the last
-      WEFT_TRY_VOID(session_.append(std::span(&id, 1)));
+    if (session_.tokens().size() == session_.context_length() || options_.max_tokens == 0) {
+      result.finish_reason = FinishReason::kLength;
+      return {};
+    }
+    sampled_ = {draw(session_.logits(), 0)};
+    for (;;) {
+      if (take(result)) break;
+      WEFT_TRY_VOID(step(result));
     }
     hand_out(result, stream_.finish());
     return {};
   }
 
  private:
+  struct Draw {
+    TokenId id;
+    float log_probability;
+  };
+
+  Draw draw(std::span<const float> logits, std::size_t step) const {
+    const TokenId id = sample(logits, options_.sampling, step);
+    return {id, log_probability(logits, id)};
+  }
+
+  /// Adds what was sampled to the answer; true at its end.
+  bool take(Generation& result) {
+    const Tokenizer& tokenizer = session_.model().tokenizer();
+    for (const Draw& next : sampled_) {
+      if (options_.stop_token.stop_requested()) return end(result, FinishReason::kCancelled);
+      if (tokenizer.is_end_of_generation(next.id)) return end(result, FinishReason::kStop);
+      result.ids.push_back(next.id);
+      history_.push_back(next.id);
+      result.log_probabilities.push_back(next.log_probability);
+      if (options_.on_token) options_.on_token(next.id, next.log_probability);
+      const bool wants_more = hand_out(result, stream_.feed(tokenizer.piece(next.id)));
+      if (stream_.stopped()) return end(result, FinishReason::kStop);
+      if (!wants_more) return end(result, FinishReason::kCancelled);
+      if (result.ids.size() == options_.max_tokens ||
+          history_.size() >= session_.context_length()) {
+        return end(result, FinishReason::kLength);
+      }
+    }
+    return false;
+  }
+
+  static bool end(Generation& result, FinishReason reason) {
+    result.finish_reason = reason;
+    return true;
+  }
+
+  /// Reads the last token, and after it a draft; samples after each as long as they agree.
+  Result<void> step(Generation& result) {
+    const std::size_t room = session_.context_length() - session_.tokens().size() - 1;
+    const std::size_t wanted = options_.max_tokens - result.ids.size() - 1;
+    const auto draft = lookup_.draft(history_, std::min(room, wanted));
+    if (draft.empty()) {
+      lookup_.rest();
+      WEFT_TRY_VOID(session_.append(std::span(&history_.back(), 1)));
+      sampled_ = {draw(session_.logits(), result.ids.size())};
+      return {};
+    }
+    std::vector<TokenId> ids = {history_.back()};
+    ids.insert(ids.end(), draft.begin(), draft.end());
+    const std::size_t held = session_.tokens().size();
+    sampled_.clear();
+    const auto on_row = [&](std::size_t i, std::span<const float> logits) {
+      if (sampled_.size() != i) return;  // an earlier one of the draft was wrong
+      const Draw next = draw(logits, result.ids.size() + i);
+      if (i == 0 || sampled_.back().id == ids[i]) sampled_.push_back(next);
+    };
+    WEFT_TRY_VOID(session_.append_each(ids, 0, on_row));
+    const std::size_t accepted = sampled_.size() - 1;
+    WEFT_TRY_VOID(session_.truncate(held + 1 + accepted));
+    lookup_.learn(draft.size(), accepted);
+    result.usage.drafted_tokens += draft.size();
+    result.usage.accepted_tokens += accepted;
+    return {};
+  }
+
   bool hand_out(Generation& result, std::string_view text) const {
     if (text.empty()) return true;
     result.text += text;
@@ -72,6 +127,9 @@ class Decoder {
   const GenerateOptions& options_;
   const OnText& on_text_;
   TextStream stream_;
+  PromptLookup lookup_;
+  std::vector<TokenId> history_;  // the prompt and the answer: one more than the session has read
+  std::vector<Draw> sampled_;     // not yet part of the answer
 };
 
 double rate(std::size_t count, std::chrono::duration<double> time) noexcept {
@@ -122,7 +180,7 @@ Result<Generation> generate(Session& session, std::span<const TokenId> prompt,
     return result;
   }
   result.usage.cached_tokens = *cached;
-  WEFT_TRY_VOID(Decoder(session, options, on_text, std::move(stream)).run(result));
+  WEFT_TRY_VOID(Decoder(session, prompt, options, on_text, std::move(stream)).run(result));
   result.usage.answer_tokens = result.ids.size();
   result.timing.decode = Clock::now() - prefilled;
   return result;
