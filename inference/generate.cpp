@@ -12,15 +12,29 @@ using Clock = std::chrono::steady_clock;
 
 /// Makes the session's tokens equal `prompt`, with logits; returns how many were there already.
 Result<std::size_t> read_prompt(Session& session, std::span<const TokenId> prompt,
-                                const std::stop_token& stop) {
+                                const GenerateOptions& options) {
   const auto held = session.tokens();
   const auto differs = std::ranges::mismatch(held, prompt);
   auto common = static_cast<std::size_t>(differs.in1 - held.begin());
+  // The logits after token i - 1 are what scores token i.
+  const std::size_t first = std::max<std::size_t>(options.scored_begin, 1);
+  const bool scores = options.on_scored && first < options.scored_end;
+  if (scores) common = std::min(common, first - 1);
   if (common == prompt.size() && common == held.size() && !session.logits().empty()) return common;
   // The last token is read again for its logits.
   common = std::min(common, prompt.size() - 1);
   WEFT_TRY_VOID(session.truncate(common));
-  WEFT_TRY_VOID(session.append(prompt.subspan(common), stop));
+  if (!scores) {
+    WEFT_TRY_VOID(session.append(prompt.subspan(common), options.stop_token));
+    return common;
+  }
+  // One pass for all of it: the few rows after the scored part cost less than a second one.
+  const auto on_row = [&](std::size_t i, std::span<const float> logits) {
+    const std::size_t next = common + i + 1;
+    if (next < options.scored_end) options.on_scored(next, log_probability(logits, prompt[next]));
+  };
+  WEFT_TRY_VOID(
+      session.append_each(prompt.subspan(common), first - 1 - common, on_row, options.stop_token));
   return common;
 }
 
@@ -49,6 +63,7 @@ class Decoder {
       }
       result.ids.push_back(id);
       result.log_probabilities.push_back(log_probability(session_.logits(), id));
+      if (options_.on_token) options_.on_token(id, result.log_probabilities.back());
       const bool wants_more = hand_out(result, stream_.feed(tokenizer.piece(id)));
       if (stream_.stopped() || !wants_more) {
         result.finish_reason = stream_.stopped() ? FinishReason::kStop : FinishReason::kCancelled;
@@ -105,6 +120,11 @@ Result<Generation> generate(Session& session, std::span<const TokenId> prompt,
   WEFT_TRY_VOID(validate(options.sampling));
   WEFT_TRY(stream, TextStream::open(options.stop));
   if (prompt.empty()) return Error{ErrorCode::kInvalidArgument, "the prompt has no tokens"};
+  if (options.scored_end > prompt.size()) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "the scored part ends at token " + std::to_string(options.scored_end) +
+                     " of a prompt of " + std::to_string(prompt.size())};
+  }
   if (prompt.size() >= session.context_length()) {
     return Error{ErrorCode::kResourceExhausted,
                  "the prompt has " + std::to_string(prompt.size()) + " tokens; the context of " +
@@ -113,7 +133,7 @@ Result<Generation> generate(Session& session, std::span<const TokenId> prompt,
   Generation result;
   result.usage.prompt_tokens = prompt.size();
   const auto start = Clock::now();
-  const auto cached = read_prompt(session, prompt, options.stop_token);
+  const auto cached = read_prompt(session, prompt, options);
   const auto prefilled = Clock::now();
   result.timing.prefill = prefilled - start;
   if (!cached) {
