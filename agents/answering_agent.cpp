@@ -3,15 +3,14 @@
 #include <algorithm>
 #include <utility>
 
+#include "agents/gate.h"
+#include "agents/likelihood.h"
 #include "agents/prompt.h"
 
 namespace weft::agents {
 namespace {
 
 using Seconds = std::chrono::duration<double>;
-
-// The gate sees at most this many tokens: short answers whole, the first sentence of long ones.
-constexpr std::size_t kHeldTokensMax = 24;
 
 Result<void> check(std::string_view question, const AnswerOptions& options) {
   if (question.find_first_not_of(" \t\r\n") == std::string_view::npos) {
@@ -26,63 +25,11 @@ Result<void> check(std::string_view question, const AnswerOptions& options) {
   return inference::validate(options.sampling);
 }
 
-// Holds text back until there is enough of it to decide whether to answer at all.
-class Gate {
- public:
-  Gate(std::string_view question, double threshold, const inference::OnText& on_text,
-       Answer& answer)
-      : question_(question), threshold_(threshold), on_text_(on_text), answer_(answer) {}
-
-  void add_token(float log_probability) { log_probabilities_.push_back(log_probability); }
-
-  /// False once the answer is withheld or the reader has gone.
-  bool add_text(std::string_view text) {
-    text_ += text;
-    if (decided_) return show(text);
-    return log_probabilities_.size() < kHeldTokensMax || decide();
-  }
-
-  /// The end of the generation: decides if there was too little to decide before.
-  void finish() {
-    if (!decided_) decide();
-  }
-
-  const std::string& text() const { return text_; }
-  SteadyTime first_shown() const { return first_shown_; }
-  void set_clock(const Clock& clock) { clock_ = &clock; }
-
- private:
-  bool decide() {
-    decided_ = true;
-    const Binding binding = bind_citations(text_, question_, answer_.passages);
-    answer_.evidence =
-        evidence_of(question_, text_, log_probabilities_, binding, answer_.passages);
-    answer_.confidence = says_unknown(text_) || text_.empty() ? 0 : confidence(answer_.evidence);
-    answer_.abstained = answer_.confidence < threshold_;
-    return !answer_.abstained && show(text_);
-  }
-
-  bool show(std::string_view text) {
-    if (first_shown_ == SteadyTime{}) first_shown_ = clock_->steady_now();
-    return !on_text_ || text.empty() || on_text_(text);
-  }
-
-  std::string_view question_;
-  double threshold_;
-  const inference::OnText& on_text_;
-  Answer& answer_;
-  const Clock* clock_ = nullptr;
-  std::vector<float> log_probabilities_;
-  std::string text_;
-  bool decided_ = false;
-  SteadyTime first_shown_{};
-};
-
 }  // namespace
 
 AnsweringAgent::AnsweringAgent(retrieval::CollectionStore& store, inference::Session session,
                                const AgentOptions& options)
-    : store_(&store), session_(std::move(session)), options_(options) {}
+    : store_(&store), session_(std::move(session)), alone_(session_.fork()), options_(options) {}
 
 Result<AnsweringAgent> AnsweringAgent::open(retrieval::CollectionStore& store,
                                             std::shared_ptr<const inference::Model> model,
@@ -120,23 +67,38 @@ Result<Answer> AnsweringAgent::ask(std::string_view question, const AnswerOption
   }
 
   const std::size_t context = session_.context_length();
-  const std::int64_t now = std::chrono::duration_cast<std::chrono::seconds>(
-                               clock.unix_now().time_since_epoch()).count();
+  const std::int64_t now =
+      std::chrono::duration_cast<std::chrono::seconds>(clock.unix_now().time_since_epoch()).count();
   WEFT_TRY(prompt, answer_prompt(session_.model(), question, answer.passages, options.history,
                                  {.tokens_max = context - std::min(context, options.max_tokens),
                                   .unix_time_s = now}));
   answer.passages.resize(prompt.passages);
 
-  Gate gate(question, options.threshold, on_text, answer);
-  gate.set_clock(clock);
+  WEFT_TRY(bare, bare_prompt(session_.model(), question,
+                             std::span(options.history).last(prompt.turns), now));
+  const SteadyTime probe_start = clock.steady_now();
+  WEFT_TRY(question_alone, question_likelihood(alone_, bare, options.stop));
+  answer.probe = Seconds(clock.steady_now() - probe_start);
+  Gate gate({.question = question,
+             .passages = answer.passages,
+             .question_alone = std::move(question_alone),
+             .threshold = options.threshold,
+             .clock = clock,
+             .on_text = on_text});
   inference::GenerateOptions generate;
   generate.sampling = options.sampling;
   generate.max_tokens = options.max_tokens;
   generate.stop_token = options.stop;
   generate.on_token = [&](inference::TokenId, float value) { gate.add_token(value); };
+  generate.scored_begin = prompt.question_begin;
+  generate.scored_end = prompt.question_end;
+  generate.on_scored = [&](std::size_t, float value) { gate.add_question_token(value); };
   WEFT_TRY(made, inference::generate(session_, prompt.ids, generate,
                                      [&](std::string_view text) { return gate.add_text(text); }));
-  gate.finish();
+  const Verdict& verdict = gate.finish();
+  answer.confidence = verdict.confidence;
+  answer.evidence = verdict.evidence;
+  answer.abstained = verdict.abstains;
   answer.finish_reason = made.finish_reason;
   answer.usage = made.usage;
   answer.timing = made.timing;

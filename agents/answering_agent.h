@@ -30,7 +30,8 @@ struct AnswerOptions {
   std::string collection = "default";
   std::size_t passages = 3;
   std::size_t max_tokens = 160;
-  double threshold = 0.5;  // abstain below this confidence, 0..1; 0 = always answer
+  double threshold =
+      kConfidenceThreshold;  // abstain below this confidence, 0..1; 0 = always answer
   retrieval::StopWords stop_words = retrieval::StopWords::kDropEnglish;
   inference::SamplingOptions sampling;
   std::vector<inference::ChatMessage> history;  // earlier turns, oldest first
@@ -38,17 +39,18 @@ struct AnswerOptions {
 };
 
 struct Answer {
-  std::string text;        // kAbstention if `abstained`
+  std::string text;  // kAbstention if `abstained`
   bool abstained = false;
-  double confidence = 0;   // that it is right: confidence.h
+  double confidence = 0;  // that it is right: confidence.h
   std::vector<Citation> citations;
   std::vector<retrieval::PassageHit> passages;  // that the model was given
   Evidence evidence;
-  std::string withheld;    // what the model said, where the agent abstained
+  std::string withheld;  // what the model said, where the agent abstained
   inference::FinishReason finish_reason = inference::FinishReason::kStop;
   inference::Usage usage;
   inference::Timing timing;
   std::chrono::duration<double> retrieval{};
+  std::chrono::duration<double> probe{};  // reading the question without passages, for the gate
   std::chrono::duration<double> first_token{};  // from the question to the first text shown
 };
 
@@ -67,7 +69,8 @@ class AnsweringAgent {
   /// `store` and `pool` are borrowed and outlive the agent.
   static Result<AnsweringAgent> open(retrieval::CollectionStore& store,
                                      std::shared_ptr<const inference::Model> model,
-                                     inference::cpu::ThreadPool& pool, const AgentOptions& options = {});
+                                     inference::cpu::ThreadPool& pool,
+                                     const AgentOptions& options = {});
 
   /// Text goes to `on_text` as it becomes certain: the first tokens are held back until the agent
   /// has decided not to abstain. Cancelling returns what there is, with its finish reason.
@@ -82,6 +85,7 @@ class AnsweringAgent {
 
   retrieval::CollectionStore* store_;
   inference::Session session_;
+  inference::Session alone_;  // reads questions without passages
   AgentOptions options_;
 };
 

@@ -21,10 +21,10 @@ struct Place {
   Stems nearby;  // of the neighbouring sentences and the headings
 };
 
-constexpr double kSupportMin = 0.5;        // below, a place doesn't support the sentence
-constexpr double kQuestionWeight = 0.6;    // of the question's coverage when places compete
-constexpr double kNearbyWeight = 0.5;      // of a question word that stands beside the place
-constexpr double kSecondShare = 0.97;      // a second place is cited from this share of the best on
+constexpr double kSupportMin = 0.5;      // below, a place doesn't support the sentence
+constexpr double kQuestionWeight = 0.6;  // of the question's coverage when places compete
+constexpr double kNearbyWeight = 0.5;    // of a question word that stands beside the place
+constexpr double kSecondShare = 0.97;    // a second place is cited from this share of the best on
 constexpr std::size_t kCitationsASentence = 2;
 
 std::vector<Place> places_of(const std::vector<retrieval::PassageHit>& passages) {
@@ -39,11 +39,11 @@ std::vector<Place> places_of(const std::vector<retrieval::PassageHit>& passages)
       place.stems = content_stems(place.words);
       places.push_back(std::move(place));
     }
-    const Stems heading =
-        content_stems(words(passages[p].title + " " + passages[p].heading_path));
+    const Stems heading = content_stems(words(passages[p].title + " " + passages[p].heading_path));
     for (std::size_t i = first; i < places.size(); ++i) {
       places[i].nearby = heading;
-      if (i > first) places[i].nearby.insert(places[i - 1].stems.begin(), places[i - 1].stems.end());
+      if (i > first)
+        places[i].nearby.insert(places[i - 1].stems.begin(), places[i - 1].stems.end());
       if (i + 1 < places.size()) {
         places[i].nearby.insert(places[i + 1].stems.begin(), places[i + 1].stems.end());
       }
@@ -110,7 +110,7 @@ std::vector<Support> supports_of(const std::vector<Word>& sentence, const Stems&
 }  // namespace
 
 Binding bind_citations(std::string_view answer, std::string_view question,
-             const std::vector<retrieval::PassageHit>& passages) {
+                       const std::vector<retrieval::PassageHit>& passages) {
   Binding binding;
   const std::vector<Place> places = places_of(passages);
   const Weights weights(places);

@@ -1,8 +1,8 @@
 #pragma once
-// Which bytes of which passage support a sentence of an answer. Lexical and exact to read: a passage
-// sentence supports an answer's sentence by the share of its content words that it holds, weighted by
-// how rare they are in these passages, with the question's words breaking ties between places that
-// hold the same answer. No model call: binding takes microseconds.
+// Which bytes of which passage support a sentence of an answer. Lexical and exact to read: a
+// passage sentence supports an answer's sentence by the share of its content words that it holds,
+// weighted by how rare they are in these passages, with the question's words breaking ties between
+// places that hold the same answer. No model call: binding takes microseconds.
 
 #include <cstddef>
 #include <string>
@@ -14,14 +14,14 @@
 namespace weft::agents {
 
 struct Citation {
-  std::size_t n = 0;         // its number in the answer, from 1
-  std::size_t passage = 0;   // index into the answer's passages
+  std::size_t n = 0;        // its number in the answer, from 1
+  std::size_t passage = 0;  // index into the answer's passages
   std::string source;
-  std::size_t start = 0;     // bytes [start, end) of the source's text
+  std::size_t start = 0;  // bytes [start, end) of the source's text
   std::size_t end = 0;
   std::size_t answer_start = 0;  // the sentence of the answer that it supports, in bytes
   std::size_t answer_end = 0;
-  double support = 0;        // weighted share of the sentence's words found there, 0..1
+  double support = 0;  // weighted share of the sentence's words found there, 0..1
 
   friend bool operator==(const Citation&, const Citation&) = default;
 };
@@ -37,6 +37,6 @@ struct Binding {
 
 /// Binds each sentence of `answer` to the places of `passages` that support it, where any does.
 Binding bind_citations(std::string_view answer, std::string_view question,
-             const std::vector<retrieval::PassageHit>& passages);
+                       const std::vector<retrieval::PassageHit>& passages);
 
 }  // namespace weft::agents

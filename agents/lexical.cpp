@@ -24,8 +24,8 @@ std::string lowered(std::string_view word) {
 }
 
 std::string stem_of(std::string stem) {
-  static constexpr std::array<std::string_view, 9> kEndings = {"ations", "ation", "ings", "ing",
-                                                               "ies",    "ed",    "es",   "ly", "s"};
+  static constexpr std::array<std::string_view, 9> kEndings = {
+      "ations", "ation", "ings", "ing", "ies", "ed", "es", "ly", "s"};
   for (const std::string_view ending : kEndings) {
     if (stem.ends_with(ending) && stem.size() >= ending.size() + kStemBytesMin) {
       stem.resize(stem.size() - ending.size());

@@ -1,5 +1,7 @@
 #include "agents/prompt.h"
 
+#include <algorithm>
+
 #include "inference/chat_prompt.h"
 
 namespace weft::agents {
@@ -22,7 +24,35 @@ std::string user_message(std::string_view question,
   return text + "\nQuestion: " + std::string(question) + "\nAnswer:";
 }
 
+// The question's tokens are those that differ from the same prompt without a question: a tokenizer
+// may join its first or last letters to what stands beside it.
+Result<AnswerPrompt> prompt_of(const inference::Model& model, std::string_view question,
+                               const std::vector<retrieval::PassageHit>& passages,
+                               std::size_t count, std::span<const ChatMessage> history,
+                               std::int64_t unix_time_s) {
+  std::vector<ChatMessage> messages(history.begin(), history.end());
+  messages.push_back({"user", user_message(question, passages, count)});
+  AnswerPrompt prompt{.passages = count, .turns = history.size()};
+  WEFT_TRY(ids, inference::chat_prompt(model, messages, unix_time_s));
+  prompt.ids = std::move(ids);
+  messages.back().content = user_message("", passages, count);
+  WEFT_TRY(other, inference::chat_prompt(model, messages, unix_time_s));
+  const auto begin = std::ranges::mismatch(prompt.ids, other).in1 - prompt.ids.begin();
+  const auto tail =
+      std::mismatch(prompt.ids.rbegin(), prompt.ids.rend() - begin, other.rbegin(), other.rend())
+          .first -
+      prompt.ids.rbegin();
+  prompt.question_begin = static_cast<std::size_t>(begin);
+  prompt.question_end = prompt.ids.size() - static_cast<std::size_t>(tail);
+  return prompt;
+}
+
 }  // namespace
+
+Result<AnswerPrompt> bare_prompt(const inference::Model& model, std::string_view question,
+                                 std::span<const ChatMessage> history, std::int64_t unix_time_s) {
+  return prompt_of(model, question, {}, 0, history, unix_time_s);
+}
 
 Result<AnswerPrompt> answer_prompt(const inference::Model& model, std::string_view question,
                                    const std::vector<retrieval::PassageHit>& passages,
@@ -31,11 +61,9 @@ Result<AnswerPrompt> answer_prompt(const inference::Model& model, std::string_vi
   std::size_t turns = history.size();
   std::size_t count = passages.size();
   for (;;) {
-    std::vector<ChatMessage> messages(history.end() - static_cast<std::ptrdiff_t>(turns),
-                                      history.end());
-    messages.push_back({"user", user_message(question, passages, count)});
-    WEFT_TRY(ids, inference::chat_prompt(model, messages, options.unix_time_s));
-    if (ids.size() <= options.tokens_max) return AnswerPrompt{std::move(ids), count};
+    WEFT_TRY(prompt, prompt_of(model, question, passages, count, std::span(history).last(turns),
+                               options.unix_time_s));
+    if (prompt.ids.size() <= options.tokens_max) return prompt;
     if (turns >= 2) {
       turns -= 2;  // a question and its answer
     } else if (turns > 0) {
@@ -44,7 +72,7 @@ Result<AnswerPrompt> answer_prompt(const inference::Model& model, std::string_vi
       --count;
     } else {
       return Error{ErrorCode::kResourceExhausted,
-                   "the question and one passage take " + std::to_string(ids.size()) +
+                   "the question and one passage take " + std::to_string(prompt.ids.size()) +
                        " tokens, but the context leaves " + std::to_string(options.tokens_max) +
                        "; raise --context or lower --max-tokens"};
     }

@@ -4,6 +4,7 @@
 // prefix with the one before.
 
 #include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,12 +19,15 @@ namespace weft::agents {
 
 struct AnswerPrompt {
   std::vector<inference::TokenId> ids;
-  std::size_t passages = 0;  // how many of them fitted, from the first on
+  std::size_t passages = 0;        // how many of them fitted, from the first on
+  std::size_t turns = 0;           // how many messages of the history, from the last back
+  std::size_t question_begin = 0;  // ids [question_begin, question_end) are the question's own
+  std::size_t question_end = 0;
 };
 
 struct PromptOptions {
-  std::size_t tokens_max = 0;      // of the whole prompt
-  std::int64_t unix_time_s = 0;    // for templates that print the date
+  std::size_t tokens_max = 0;    // of the whole prompt
+  std::int64_t unix_time_s = 0;  // for templates that print the date
 };
 
 /// `history` holds earlier turns, oldest first; those that don't fit are dropped before passages
@@ -32,5 +36,11 @@ Result<AnswerPrompt> answer_prompt(const inference::Model& model, std::string_vi
                                    const std::vector<retrieval::PassageHit>& passages,
                                    const std::vector<inference::ChatMessage>& history,
                                    const PromptOptions& options);
+
+/// The same request without any passage: what the model makes of the question on its own. Pass the
+/// turns of the history that the prompt has kept.
+Result<AnswerPrompt> bare_prompt(const inference::Model& model, std::string_view question,
+                                 std::span<const inference::ChatMessage> history,
+                                 std::int64_t unix_time_s);
 
 }  // namespace weft::agents

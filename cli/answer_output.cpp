@@ -15,8 +15,7 @@ constexpr std::size_t kQuoteBytesMax = 240;
 
 }  // namespace
 
-Result<agents::AnsweringAgent> open_agent(Context& context,
-                                          retrieval::CollectionStore& store,
+Result<agents::AnsweringAgent> open_agent(Context& context, retrieval::CollectionStore& store,
                                           const Engine& engine) {
   return agents::AnsweringAgent::open(
       store, engine.model, *engine.pool,
@@ -51,6 +50,7 @@ Json answer_json(const agents::Answer& answer, const Engine& engine) {
   Json timing = timing_json(answer.timing, answer.usage);
   timing["load_s"] = engine.load_seconds;
   timing["retrieval_s"] = answer.retrieval.count();
+  timing["probe_s"] = answer.probe.count();
   timing["first_token_s"] = answer.first_token.count();
   Json json = {{"answer", answer.text},
                {"abstained", answer.abstained},

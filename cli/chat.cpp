@@ -1,9 +1,10 @@
 // `weft chat`: a conversation over a collection; each turn retrieves anew.
 
-#include <CLI/CLI.hpp>
-#include <nlohmann/json.hpp>
 #include <poll.h>
 #include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
 
 #include "cli/answer_output.h"
 #include "cli/collections.h"
@@ -87,6 +88,8 @@ Result<ExitCode> run_chat(Context& context) {
     if (answer->finish_reason == inference::FinishReason::kCancelled) {
       return ExitCode::kInterrupted;
     }
+    // A model that reads its own refusals refuses again.
+    if (answer->abstained) continue;
     options.history.push_back({"user", line});
     options.history.push_back({"assistant", answer->text});
     if (options.history.size() > 2 * kTurnsMax) {

@@ -1,5 +1,7 @@
 #include "cli/config.h"
 
+#include <toml++/toml.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -7,8 +9,8 @@
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
-#include <toml++/toml.h>
 
+#include "agents/confidence.h"
 #include "base/nearest.h"
 
 namespace weft::cli {
@@ -62,7 +64,8 @@ Result<Value> parse_value(const Setting& setting, const std::string& text) {
 
 Result<void> check_range(const Setting& setting, const Value& value) {
   if (const auto* text = std::get_if<std::string>(&value)) {
-    if (setting.choices.empty() || std::ranges::find(setting.choices, *text) != setting.choices.end())
+    if (setting.choices.empty() ||
+        std::ranges::find(setting.choices, *text) != setting.choices.end())
       return {};
     std::string list;
     for (const auto& choice : setting.choices) {
@@ -124,7 +127,7 @@ std::span<const Setting> settings() {
        .max = 1 << 20,
        .help = "longest answer, in tokens"},
       {.key = "answer.threshold",
-       .fallback = 0.5,
+       .fallback = agents::kConfidenceThreshold,
        .max = 1,
        .help = "confidence below which `ask` says that it doesn't know; 0 = always answer"},
       {.key = "index.file_mb_max",
@@ -211,9 +214,9 @@ Result<void> Config::apply_file(const std::filesystem::path& file, const std::st
       }
     }
   } catch (const toml::parse_error& error) {
-    return Error{ErrorCode::kInvalidArgument,
-                 file.string() + ":" + std::to_string(error.source().begin.line) + ": " +
-                     std::string(error.description())};
+    return Error{ErrorCode::kInvalidArgument, file.string() + ":" +
+                                                  std::to_string(error.source().begin.line) + ": " +
+                                                  std::string(error.description())};
   }
   return {};
 }
@@ -249,8 +252,7 @@ Result<void> Config::apply_environment(const Environment& environment) {
 }
 
 Result<Config> Config::load(const std::filesystem::path& file, bool file_required,
-                            const Environment& environment,
-                            const std::vector<Flag>& flags) {
+                            const Environment& environment, const std::vector<Flag>& flags) {
   Config config;
   for (const Setting& setting : settings()) {
     config.entries_[std::string(setting.key)] = {setting.fallback, "default"};

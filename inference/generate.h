@@ -35,6 +35,12 @@ struct GenerateOptions {
   std::stop_token stop_token;         // checked before each step
   /// Told of each token of the answer before its text is handed out, with ln p as in Generation.
   std::function<void(TokenId id, float log_probability)> on_token;
+  /// How likely the model finds a part of the prompt: told of each token [scored_begin, scored_end)
+  /// with ln p given those before it, before the first token of the answer. They are read anew even
+  /// where the session's cache holds them; a first token has no p and is skipped.
+  std::size_t scored_begin = 0;
+  std::size_t scored_end = 0;
+  std::function<void(std::size_t index, float log_probability)> on_scored;
 };
 
 /// Tokens counted where they were spent.
@@ -70,8 +76,9 @@ using OnText = std::function<bool(std::string_view)>;
 
 /// Continues `session` with `prompt`: the common prefix of what it has read is kept, the rest
 /// truncated and read anew. Cancelling isn't an error: the text so far is returned.
-/// Errors: kInvalidArgument for the options or an empty prompt; kResourceExhausted if the prompt
-/// leaves no room for one token, with both lengths; those of Session::append.
+/// Errors: kInvalidArgument for the options, an empty prompt or a scored part beyond it;
+/// kResourceExhausted if the prompt leaves no room for one token, with both lengths; those of
+/// Session::append.
 Result<Generation> generate(Session& session, std::span<const TokenId> prompt,
                             const GenerateOptions& options, const OnText& on_text = {});
 

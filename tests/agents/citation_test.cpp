@@ -59,8 +59,8 @@ TEST_CASE("each sentence of an answer has its own citation") {
 
 TEST_CASE("what no passage says is not cited") {
   const std::vector passages = {passage("moon.txt", 0, kMoon)};
-  const auto binding =
-      bind_citations("Photosynthesis happens inside chloroplasts.", "How do plants feed?", passages);
+  const auto binding = bind_citations("Photosynthesis happens inside chloroplasts.",
+                                      "How do plants feed?", passages);
   CHECK(binding.citations.empty());
   CHECK(binding.answer_coverage == 0);
 }

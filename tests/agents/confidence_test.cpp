@@ -7,43 +7,38 @@ namespace weft::agents {
 namespace {
 
 TEST_CASE("evidence is what generation and binding left behind") {
-  retrieval::PassageHit first, second;
-  first.text = "The tower is 330 metres high.";
-  first.score = 8;
-  second.text = "Paris is in France.";
-  second.score = 6;
   Binding binding;
-  binding.answer_coverage = 1;
   binding.question_coverage = 0.5;
-  binding.verbatim = true;
-  binding.passage = 1;
-  binding.citations.resize(1);
-  const std::vector<float> log_probabilities = {-0.5F, -1.5F, -100.0F};
-  const auto evidence = evidence_of("How high is the tower?", "330 metres", log_probabilities,
-                                    binding, {first, second});
+  const std::vector<float> answer = {-0.5F, -1.5F, -100.0F};
+  const std::vector<float> with = {-1, -1};
+  const std::vector<float> alone = {-2, -3};
+  const Evidence evidence = evidence_of({.question = "How high is the tower?",
+                                         .answer = "The tower: 330 metres",
+                                         .binding = binding,
+                                         .answer_tokens = answer,
+                                         .question_tokens = with,
+                                         .question_alone = alone});
   // -100 counts as the floor, -8: (-0.5 - 1.5 - 8) / 3.
   CHECK(evidence.mean_log_probability == Approx(-10.0 / 3));
-  CHECK(evidence.min_log_probability == -8);
-  CHECK(evidence.first_log_probability == Approx(-0.5));
-  CHECK(evidence.support_rank == 0.5);
-  CHECK(evidence.verbatim == 1);
-  CHECK(evidence.passage_coverage == 1);  // "high" and "tower" stand in the first passage
-  CHECK(evidence.novelty == 1);
-  CHECK(evidence.score_margin == Approx(0.25));
+  CHECK(evidence.question_coverage == 0.5);
+  CHECK(evidence.question_explained == Approx(0.6));  // 1 - 2 / 5
+  CHECK(evidence.novelty == Approx(2.0 / 3));         // "330" and "metres", not "tower"
 }
 
-TEST_CASE("confidence is a probability that rises with the evidence") {
-  Evidence weak;
-  weak.mean_log_probability = -2;
-  weak.min_log_probability = -6;
-  weak.first_log_probability = -3;
-  Evidence strong;
-  strong.answer_coverage = strong.question_coverage = strong.passage_coverage = 1;
-  strong.verbatim = strong.novelty = strong.support_rank = 1;
+TEST_CASE("confidence is a probability that rises with each piece of evidence") {
+  const Evidence weak{-2, 0, 0, 0};
+  const Evidence strong{0, 1, 0.8, 1};
   CHECK(confidence(weak) > 0);
   CHECK(confidence(strong) < 1);
-  CHECK(confidence(weak) < 0.3);
-  CHECK(confidence(strong) > 0.7);
+  CHECK(confidence(weak) < 0.1);
+  CHECK(confidence(strong) > 0.9);
+  const Evidence middle{-0.4, 0.4, 0.4, 0.5};
+  for (double Evidence::*part : {&Evidence::mean_log_probability, &Evidence::question_coverage,
+                                 &Evidence::question_explained, &Evidence::novelty}) {
+    Evidence more = middle;
+    more.*part += 0.3;
+    CHECK(confidence(more) > confidence(middle));
+  }
 }
 
 TEST_CASE("a model that says it found nothing is believed") {

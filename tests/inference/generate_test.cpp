@@ -78,6 +78,60 @@ TEST_CASE("generation ends after max_tokens, and the pieces add up to the text")
   CHECK(f.run(options_for(0)).ids.empty());
 }
 
+TEST_CASE("each token is told with its probability before its text is handed out") {
+  Fixture f;
+  std::vector<TokenId> ids;
+  std::vector<float> values;
+  GenerateOptions options = options_for(8);
+  options.on_token = [&](TokenId id, float value) {
+    ids.push_back(id);
+    values.push_back(value);
+  };
+  std::size_t pieces = 0;  // at most one a token
+  const Generation result = f.run(options, [&](std::string_view) {
+    CHECK(ids.size() >= ++pieces);
+    return true;
+  });
+  CHECK(pieces > 0);
+  REQUIRE(result.ids.size() == 8);
+  CHECK(ids == result.ids);
+  CHECK(values == result.log_probabilities);
+}
+
+TEST_CASE("a part of the prompt is scored given what stands before it") {
+  Fixture f;
+  REQUIRE(f.prompt.size() >= 3);
+  std::vector<float> expected;
+  auto slow = f.open();
+  for (std::size_t i = 0; i + 1 < f.prompt.size(); ++i) {
+    REQUIRE(slow.append(std::span(&f.prompt[i], 1)));
+    expected.push_back(log_probability(slow.logits(), f.prompt[i + 1]));
+  }
+  const Generation plain = f.run(options_for(4));
+  auto session = f.open();
+  for (std::size_t begin = 0; begin < f.prompt.size(); ++begin) {
+    for (std::size_t end = begin; end <= f.prompt.size(); ++end) {
+      std::vector<float> scored;
+      GenerateOptions options = options_for(4);
+      options.scored_begin = begin;
+      options.scored_end = end;
+      options.on_scored = [&](std::size_t i, float value) {
+        CHECK(i == std::max<std::size_t>(begin, 1) + scored.size());
+        scored.push_back(value);
+      };
+      CHECK(f.run(session, options).ids == plain.ids);
+      const std::size_t first = std::min(std::max<std::size_t>(begin, 1), std::max(end, begin));
+      CHECK(scored ==
+            std::vector<float>(
+                expected.begin() + static_cast<std::ptrdiff_t>(first) - 1,
+                expected.begin() + static_cast<std::ptrdiff_t>(std::max(end, first)) - 1));
+    }
+  }
+  GenerateOptions beyond;
+  beyond.scored_end = f.prompt.size() + 1;
+  CHECK(generate(session, f.prompt, beyond).error().code == ErrorCode::kInvalidArgument);
+}
+
 TEST_CASE("a stop string that spans tokens ends the text before it") {
   Fixture f;
   const Generation whole = f.run(options_for(20));

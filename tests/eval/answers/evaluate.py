@@ -5,7 +5,8 @@ evaluate.py --weft build/release/bin/weft --models DIR [--model NAME] [--questio
 
 One collection holds 200 of the 240 passages; every sixth is left out. Asked are one question a passage that
 is there (answerable), and 100 questions of the missing ones (absent). `gold` asks the bare model
-with the right passage, with the prompt of the reference figures.
+with the right passage, with the prompt of the reference figures; `--reference` asks only that, on the 60
+questions that the reference figures are of; `--samples` only examples/questions.jsonl of the sample documents.
 """
 import argparse
 import json
@@ -20,8 +21,11 @@ import common  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 DATA = HERE.parent / "data"
+EXAMPLES = HERE.parents[2] / "examples"
 MISSING_EVERY = 6
 ABSENT_QUESTIONS = 100
+REFERENCE_EVERY = 9
+REFERENCE_QUESTIONS = 60
 
 GOLD_PROMPT = ("Answer the question with a short phrase copied from the passage. Give only the "
                "answer, no sentence.\nPassage: {text}\nQuestion: {question}\nAnswer:")
@@ -70,6 +74,36 @@ def ask(weft, model, questions, collection):
     return results
 
 
+def reference(weft, model, questions, passages):
+    chosen = questions[::REFERENCE_EVERY][:REFERENCE_QUESTIONS]
+    got = ask_gold(weft, model, chosen, passages)
+    return {"questions": len(got), "gold_em": common.mean(s["em"] for s in got),
+            "gold_f1": common.mean(s["f1"] for s in got), "gold_contains": common.mean(s["contains"] for s in got),
+            "contains_half_width": common.half_width(common.mean(s["contains"] for s in got), len(got))}
+
+
+def samples(weft, model):
+    """The sample documents at the default threshold: each answerable question given, right and cited; the rest refused."""
+    weft.run("index", str(EXAMPLES / "documents"), "--collection", "samples")
+    questions = common.read_lines(EXAMPLES / "questions.jsonl")
+    rows = weft.batch("ask", [{"question": q["question"]} for q in questions], "--model", model,
+                      "--collection", "samples")
+    answerable = [(r, q) for r, q in zip(rows, questions) if q["answers"]]
+    absent = [r for r, q in zip(rows, questions) if not q["answers"]]
+    return {"samples_answerable": len(answerable),
+            "samples_given": sum(1 for r, _ in answerable if not r["abstained"]),
+            "samples_right_and_cited": sum(1 for r, q in answerable if not r["abstained"]
+                                           and common.contains(r["answer"], q["answers"])
+                                           and q["source"] in [c["source"] for c in r["citations"]]),
+            "samples_absent": len(absent),
+            "samples_refused": sum(1 for r in absent if r["abstained"])}
+
+
+def show(summary):
+    for key, value in summary.items():
+        print(f"{key:36} {value:.4f}" if isinstance(value, float) else f"{key:36} {value}")
+
+
 def summarize(answerable, absent, gold, threshold):
     given = [r for r in answerable if r["confidence"] >= threshold]
     right = [r for r in answerable if r["contains"]]
@@ -80,7 +114,7 @@ def summarize(answerable, absent, gold, threshold):
         "gold_em": common.mean(s["em"] for s in gold), "gold_f1": common.mean(s["f1"] for s in gold),
         "gold_contains": common.mean(s["contains"] for s in gold),
         "em": common.mean(r["em"] for r in answerable), "f1": common.mean(r["f1"] for r in answerable),
-        "contains": len(right) / n,
+        "contains": len(right) / n, "contains_half_width": common.half_width(len(right) / n, n),
         "gold_passage_retrieved": common.mean(r["retrieved"] for r in answerable),
         "auc_answerable_absent": common.auc([r["confidence"] for r in answerable],
                                             [r["confidence"] for r in absent]),
@@ -108,7 +142,9 @@ def main():
     options.add_argument("--threads", type=int, default=0)
     options.add_argument("--data", default=str(DATA))
     options.add_argument("--out")
-    options.add_argument("--check", action="store_true", help="fail if nothing is answered, cited or refused")
+    options.add_argument("--reference", action="store_true")
+    options.add_argument("--samples", action="store_true")
+    options.add_argument("--check", action="store_true", help="fail where answers, citations or refusals have got worse")
     args = options.parse_args()
     if not (pathlib.Path(args.models) / f"{args.model}.gguf").exists():
         print(f"SKIPPED: WEFT_TEST_MODELS has no {args.model}.gguf")
@@ -120,15 +156,21 @@ def main():
         weft = common.Weft(args.weft, args.models, home, args.threads)
         model = weft.model_path(args.model)
         threshold = json.loads(weft.run("config", "show", "--json"))["answer.threshold"]
+        if args.reference:
+            show({"model": args.model, **reference(weft, model, questions, passages)})
+            return
+        if args.samples:
+            show({"model": args.model, **samples(weft, model)})
+            return
         start = time.time()
         weft.index(there, "xquad")
-        gold = ask_gold(weft, model, answerable, passages)
         got = ask(weft, model, answerable, "xquad")
         missed = ask(weft, model, absent, "xquad")
-    summary = {"model": args.model, **summarize(got, missed, gold, threshold),
+        gold = ask_gold(weft, model, answerable, passages)
+        sampled = samples(weft, model) if args.check else {}
+    summary = {"model": args.model, **summarize(got, missed, gold, threshold), **sampled,
                "seconds": round(time.time() - start, 1)}
-    for key, value in summary.items():
-        print(f"{key:36} {value:.4f}" if isinstance(value, float) else f"{key:36} {value}")
+    show(summary)
     if args.out:
         pathlib.Path(args.out).write_text(json.dumps(
             {"summary": summary, "answerable": got, "absent": missed}, indent=1, ensure_ascii=False))

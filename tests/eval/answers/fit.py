@@ -1,41 +1,34 @@
 #!/usr/bin/env python3
-"""Fits the gate of agents/confidence.cpp: logistic regression on calibration results.
+"""Fits the gate of agents/confidence.cpp: logistic regression on calibration evidence.
 
-fit.py RESULTS.json...   (written by calibrate.py; never by evaluate.py: those are evaluation data)
+fit.py calibration/evidence.jsonl...   (written by calibrate.py; never by evaluate.py: those are evaluation data)
 
 An example is an answer; it counts as right if it holds an accepted answer and the passage was there.
 Plain gradient descent with L2, on standardised features; prints the table for confidence.cpp, the
-threshold's figures, and cross-validated AUCs.
+threshold's figures, and cross-validated AUCs. Questions about one passage stay in one fold.
 """
-import json
 import math
-import random
+import os
 import sys
 
-sys.path.insert(0, __file__.rsplit("/", 1)[0])
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import common  # noqa: E402
 
-STEPS = 4000
+STEPS = 3000
 RATE = 0.5
-L2 = 0.01
-FOLDS = 5
+L2 = 0.02
+FOLDS = 8
+QUESTIONS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "calibration", "questions.jsonl")
 
 
-def load(paths):
-    rows = []
-    for path in paths:
-        data = json.load(open(path, encoding="utf-8"))
-        for row in data["answerable"]:
-            rows.append((row["evidence"], float(row["contains"] > 0), "answerable"))
-        for row in data["absent"]:
-            rows.append((row["evidence"], 0.0, "absent"))
-    return rows
+def sigmoid(x):
+    return 1 / (1 + math.exp(-max(-30.0, min(30.0, x))))
 
 
 def standardize(rows, names):
     table = []
     for name in names:
-        values = [row[0][name] for row in rows]
+        values = [row["evidence"][name] for row in rows]
         mean = sum(values) / len(values)
         scale = math.sqrt(sum((v - mean) ** 2 for v in values) / len(values)) or 1.0
         table.append((mean, scale))
@@ -43,62 +36,76 @@ def standardize(rows, names):
 
 
 def features(row, names, table):
-    return [(row[0][n] - m) / s for n, (m, s) in zip(names, table)]
+    return [(row["evidence"][n] - m) / s for n, (m, s) in zip(names, table)]
 
 
-def train(xs, ys):
-    weights, bias = [0.0] * len(xs[0]), 0.0
+def train(rows, names):
+    """(table, weights, bias)"""
+    table = standardize(rows, names)
+    xs, ys = [features(row, names, table) for row in rows], [float(row["right"]) for row in rows]
+    weights, bias = [0.0] * len(names), 0.0
     for step in range(STEPS):
         gradient, gradient_bias = [L2 * w for w in weights], 0.0
         for x, y in zip(xs, ys):
-            p = 1 / (1 + math.exp(-max(-30, min(30, bias + sum(w * v for w, v in zip(weights, x))))))
-            error = (p - y) / len(xs)
+            error = (sigmoid(bias + sum(w * v for w, v in zip(weights, x))) - y) / len(xs)
             gradient_bias += error
             for i, v in enumerate(x):
                 gradient[i] += error * v
         rate = RATE * (1 - step / STEPS)
         bias -= rate * gradient_bias
         weights = [w - rate * g for w, g in zip(weights, gradient)]
-    return weights, bias
+    return table, weights, bias
 
 
-def main():
-    rows = load(sys.argv[1:])
-    names = [n for n in rows[0][0]]
-    random.Random(1).shuffle(rows)
-    held_out = []
-    for fold in range(FOLDS):
-        part = [r for i, r in enumerate(rows) if i % FOLDS != fold]
-        table = standardize(part, names)
-        weights, bias = train([features(r, names, table) for r in part], [r[1] for r in part])
-        for row in rows[fold::FOLDS]:
-            x = features(row, names, table)
-            held_out.append((bias + sum(w * v for w, v in zip(weights, x)), row))
-    right = [s for s, r in held_out if r[1]]
-    print("cross-validated AUC, right against wrong or absent: "
-          f"{common.auc(right, [s for s, r in held_out if not r[1]]):.3f}")
-    print("cross-validated AUC, right against absent: "
-          f"{common.auc(right, [s for s, r in held_out if r[2] == 'absent']):.3f}")
-    for name in names:
-        single = common.auc([r[0][name] for r in rows if r[1]],
-                            [r[0][name] for r in rows if r[2] == "absent"])
-        print(f"  {name:24} alone {single:.3f}")
-    table = standardize(rows, names)
-    weights, bias = train([features(r, names, table) for r in rows], [r[1] for r in rows])
-    print(f"\nconstexpr double kBias = {bias:.4f};")
-    for name, (mean, scale), weight in zip(names, table, weights):
-        print(f"    {{{mean:.4f}, {scale:.4f}, {weight:.4f}}},  // {name}")
-    scores = [(1 / (1 + math.exp(-(bias + sum(w * v for w, v in zip(weights, features(r, names, table)))))), r)
-              for r in rows]
-    answerable = [(s, r) for s, r in scores if r[2] == "answerable"]
-    absent = [(s, r) for s, r in scores if r[2] == "absent"]
+def confidence(row, names, model):
+    table, weights, bias = model
+    return sigmoid(bias + sum(w * v for w, v in zip(weights, features(row, names, table))))
+
+
+def cross_validated(rows, names):
+    """(confidence by a model that hasn't seen the row's passage, row)"""
+    gold = {q["id"]: q["gold"][0] for q in common.read_lines(QUESTIONS)}
+    order = {passage: i for i, passage in enumerate(sorted(set(gold.values())))}
+    fold = [order[gold[row["id"]]] % FOLDS for row in rows]
+    scored = []
+    for k in range(FOLDS):
+        model = train([r for r, f in zip(rows, fold) if f != k], names)
+        scored += [(confidence(r, names, model), r) for r, f in zip(rows, fold) if f == k]
+    return scored
+
+
+def report(scored):
+    answerable = [(s, r) for s, r in scored if r["kind"] == "answerable"]
+    absent = [s for s, r in scored if r["kind"] == "absent"]
+    right = [s for s, r in scored if r["right"]]
+    print(f"{len(answerable)} answerable ({len(right)} right), {len(absent)} absent; cross-validated:")
+    print(f"AUC, right against absent           {common.auc(right, absent):.3f}")
+    print(f"AUC, answerable against absent      {common.auc([s for s, _ in answerable], absent):.3f}")
+    print(f"AUC, right against wrong or absent  {common.auc(right, [s for s, r in scored if not r['right']]):.3f}")
     print("\nthreshold  right and given  given of answerable  refused of absent")
     for step in range(1, 20):
         t = step / 20
         given = [r for s, r in answerable if s >= t]
-        print(f"{t:9.2f}  {sum(r[1] for r in given) / len(answerable):15.3f}"
+        print(f"{t:9.2f}  {sum(r['right'] for r in given) / len(answerable):15.3f}"
               f"  {len(given) / len(answerable):19.3f}"
-              f"  {sum(1 for s, _ in absent if s < t) / max(1, len(absent)):17.3f}")
+              f"  {sum(1 for s in absent if s < t) / max(1, len(absent)):17.3f}")
+
+
+def main():
+    if len(sys.argv) < 2:
+        raise SystemExit(__doc__)
+    rows = [row for path in sys.argv[1:] for row in common.read_lines(path)]
+    names = list(rows[0]["evidence"])
+    report(cross_validated(rows, names))
+    print("\nalone, AUC of right against absent:")
+    for name in names:
+        single = common.auc([r["evidence"][name] for r in rows if r["right"]],
+                            [r["evidence"][name] for r in rows if r["kind"] == "absent"])
+        print(f"  {name:24} {single:.3f}")
+    table, weights, bias = train(rows, names)
+    print(f"\nconstexpr double kBias = {bias:.4f};")
+    for name, (mean, scale), weight in zip(names, table, weights):
+        print(f"    {{{mean:.4f}, {scale:.4f}, {weight:.4f}}},  // {name}")
 
 
 if __name__ == "__main__":
