@@ -30,6 +30,8 @@ class Decoding {
   bool take();
   /// The tokens to read: the answer's last, which the model hasn't read yet, and a draft.
   std::span<const TokenId> next() const noexcept { return next_; }
+  /// Leaves the draft out of next().
+  void drop_draft() noexcept { next_.resize(1); }
   /// How many of next() stay read: those before the first wrong one. The others are to be dropped.
   std::size_t kept() const noexcept { return sampled_.size(); }
 

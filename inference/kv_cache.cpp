@@ -34,6 +34,12 @@ void KvCache::extend(std::size_t new_length) {
   length_ = new_length;
 }
 
+void KvCache::append_block(const Block& block, std::size_t tokens) {
+  assert(length_ % kBlockTokens == 0 && tokens >= 1 && tokens <= kBlockTokens);
+  blocks_.push_back(block);
+  length_ += tokens;
+}
+
 void KvCache::truncate(std::size_t new_length) noexcept {
   assert(new_length <= length_);
   blocks_.resize((new_length + kBlockTokens - 1) / kBlockTokens);

@@ -21,6 +21,7 @@ struct KvShape {
 class KvCache {
  public:
   static constexpr std::size_t kBlockTokens = 64;
+  using Block = std::shared_ptr<std::uint16_t[]>;
 
   explicit KvCache(const KvShape& shape) : shape_(shape) {}
 
@@ -34,8 +35,14 @@ class KvCache {
   std::size_t length() const noexcept { return length_; }
   std::size_t blocks() const noexcept { return blocks_.size(); }
   std::size_t size_bytes() const noexcept { return blocks_.size() * block_values() * 2; }
+  std::size_t block_bytes() const noexcept { return block_values() * 2; }
   /// How many caches hold block `i`.
   long owners(std::size_t i) const noexcept { return blocks_[i].use_count(); }
+
+  const Block& block(std::size_t i) const noexcept { return blocks_[i]; }
+  /// Adds a block of another cache of the same shape, of which the first `tokens` (1..64) are held.
+  /// Precondition: length() is whole blocks.
+  void append_block(const Block& block, std::size_t tokens);
 
   /// Keys of block `i`: (head width, 64), an fp16 each.
   const std::uint16_t* keys(std::size_t i, std::size_t layer, std::size_t head) const noexcept {
@@ -51,8 +58,6 @@ class KvCache {
              const std::uint16_t* value) noexcept;
 
  private:
-  using Block = std::shared_ptr<std::uint16_t[]>;
-
   std::size_t block_values() const noexcept {
     return shape_.layers * shape_.kv_heads * 2 * kBlockTokens * shape_.head_width;
   }

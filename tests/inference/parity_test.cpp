@@ -57,6 +57,7 @@ std::vector<TokenId> wikitext_ids(const Tokenizer& tokenizer) {
 // gap is 0.1" can't be asked of a right engine. What is asked: as close to llama.cpp as to the
 // twin.
 constexpr double kLikeTwin = 1.5;           // times what the twin differs
+constexpr double kGapLikeTwin = 2;          // the same for the greatest of a few gaps
 constexpr double kDivergenceMin = 0.001;    // nats: below it is as good as equal
 constexpr double kPerplexityShift = 0.002;  // relative
 
@@ -244,7 +245,7 @@ void check_parity(const std::string& name) {
   noise.print(name + " beside its twin");
   CHECK(static_cast<double>(llama_cpp.other_best) <=
         kLikeTwin * static_cast<double>(noise.other_best));
-  CHECK(llama_cpp.gap_max <= kLikeTwin * noise.gap_max);
+  CHECK(llama_cpp.gap_max <= kGapLikeTwin * noise.gap_max);
   CHECK(llama_cpp.divergence <= std::max(kDivergenceMin, kLikeTwin * noise.divergence));
   CHECK(kLikeTwin * static_cast<double>(llama_cpp.same_answers) >=
         static_cast<double>(noise.same_answers));

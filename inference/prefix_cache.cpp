@@ -1,0 +1,123 @@
+#include "inference/prefix_cache.h"
+
+#include <algorithm>
+#include <cassert>
+
+namespace weft::inference {
+
+/// One block and the tokens in it; the last of a branch may hold fewer than 64. The path from the
+/// root spells the prefix.
+struct PrefixCache::Node {
+  Space space = 0;  // of a root
+  std::vector<TokenId> tokens;
+  KvCache::Block block;
+  std::uint64_t last_used = 0;
+  std::uint64_t next_use = kUnknownUse;
+  std::vector<std::unique_ptr<Node>> children;
+
+  std::size_t common(std::span<const TokenId> ids) const {
+    return static_cast<std::size_t>(std::ranges::mismatch(tokens, ids).in1 - tokens.begin());
+  }
+  /// The child that shares most with `ids`, and how many tokens.
+  std::pair<Node*, std::size_t> best(std::span<const TokenId> ids) const {
+    std::pair<Node*, std::size_t> found{nullptr, 0};
+    for (const auto& child : children) {
+      const std::size_t n = child->common(ids);
+      if (n > found.second) found = {child.get(), n};
+    }
+    return found;
+  }
+  bool evicted_before(const Node& other) const {
+    return next_use != other.next_use ? next_use > other.next_use : last_used < other.last_used;
+  }
+};
+
+PrefixCache::PrefixCache(const KvShape& shape, std::size_t bytes_max)
+    : shape_(shape), block_bytes_(KvCache(shape).block_bytes()), bytes_max_(bytes_max) {}
+
+PrefixCache::~PrefixCache() = default;
+
+PrefixCache::Node& PrefixCache::root(Space space) {
+  for (const auto& root : roots_) {
+    if (root->space == space) return *root;
+  }
+  auto& made = roots_.emplace_back(std::make_unique<Node>());
+  made->space = space;
+  return *made;
+}
+
+KvCache PrefixCache::find(Space space, std::span<const TokenId> ids) {
+  KvCache found(shape_);
+  ++now_;
+  for (const Node* node = &root(space); !ids.empty();) {
+    const auto [child, n] = node->best(ids);
+    if (child == nullptr) break;
+    child->last_used = now_;
+    child->next_use = kUnknownUse;
+    found.append_block(child->block, n);
+    if (n < KvCache::kBlockTokens) break;
+    ids = ids.subspan(n);
+    node = child;
+  }
+  return found;
+}
+
+void PrefixCache::insert(Space space, std::span<const TokenId> ids, const KvCache& cache) {
+  assert(cache.length() >= ids.size());
+  ++now_;
+  Node* node = &root(space);
+  for (std::size_t b = 0; !ids.empty(); ++b) {
+    const auto part = ids.first(std::min(KvCache::kBlockTokens, ids.size()));
+    ids = ids.subspan(part.size());
+    auto [child, n] = node->best(part);
+    if (n < part.size()) {
+      // Another branch, unless the child was a beginning of this one: then it grows.
+      if (child == nullptr || n < child->tokens.size()) {
+        child = node->children.emplace_back(std::make_unique<Node>()).get();
+        ++blocks_;
+      }
+      child->tokens.assign(part.begin(), part.end());
+      child->block = cache.block(b);
+    }
+    child->last_used = now_;
+    node = child;
+  }
+  shrink(bytes_max_);
+}
+
+void PrefixCache::expect(Space space, std::span<const TokenId> ids, std::uint64_t steps) {
+  for (const Node* node = &root(space); !ids.empty();) {
+    const auto [child, n] = node->best(ids);
+    if (child == nullptr) break;
+    child->next_use = std::min(child->next_use, steps);
+    if (n < KvCache::kBlockTokens) break;
+    ids = ids.subspan(n);
+    node = child;
+  }
+}
+
+void PrefixCache::shrink(std::size_t bytes) {
+  while (blocks_ > 0 && size_bytes() > bytes) evict_one();
+}
+
+void PrefixCache::evict_one() {
+  Victim best;
+  for (const auto& root : roots_) find_victim(*root, best);
+  best.parent->children.erase(best.parent->children.begin() +
+                              static_cast<std::ptrdiff_t>(best.child));
+  --blocks_;
+}
+
+/// Only leaves go: a block without those before it is of no use.
+void PrefixCache::find_victim(Node& node, Victim& best) {
+  for (std::size_t i = 0; i < node.children.size(); ++i) {
+    Node& child = *node.children[i];
+    if (!child.children.empty()) {
+      find_victim(child, best);
+    } else if (best.parent == nullptr || child.evicted_before(*best.parent->children[best.child])) {
+      best = {&node, i};
+    }
+  }
+}
+
+}  // namespace weft::inference

@@ -1,0 +1,65 @@
+#pragma once
+// Keys and values of what was read before, found again by its tokens: a radix tree whose nodes are
+// KV blocks, so that prompts that begin alike are read once. Nodes of different spaces (adapter,
+// attention policy, tenant) never meet. Source: Zheng et al. 2024 (RadixAttention, SGLang); Pan et
+// al. 2025 (KVFlow, eviction by next use).
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "inference/kv_cache.h"
+#include "inference/token.h"
+
+namespace weft::inference {
+
+/// Needs itself alone.
+class PrefixCache {
+ public:
+  using Space = std::uint64_t;
+  static constexpr std::uint64_t kUnknownUse = std::numeric_limits<std::uint64_t>::max();
+
+  /// Holds blocks of `shape`, of `bytes_max` bytes together.
+  PrefixCache(const KvShape& shape, std::size_t bytes_max);
+  ~PrefixCache();
+
+  /// A cache with the longest known prefix of `ids`. It shares the blocks, the last one perhaps in
+  /// part. What it finds counts as used now, and hints on it are spent.
+  KvCache find(Space space, std::span<const TokenId> ids);
+
+  /// Remembers that `cache` holds `ids` first, then evicts what no longer fits.
+  void insert(Space space, std::span<const TokenId> ids, const KvCache& cache);
+
+  /// Says when the known prefix of `ids` will be used next, in steps of the caller's own count:
+  /// what is needed latest is evicted first, and what nobody expects before all that.
+  void expect(Space space, std::span<const TokenId> ids, std::uint64_t steps);
+
+  /// Evicts until at most `bytes` are held.
+  void shrink(std::size_t bytes);
+
+  std::size_t size_bytes() const noexcept { return blocks_ * block_bytes_; }
+  std::size_t bytes_max() const noexcept { return bytes_max_; }
+
+ private:
+  struct Node;
+  struct Victim {
+    Node* parent = nullptr;
+    std::size_t child = 0;
+  };
+
+  Node& root(Space space);
+  void evict_one();
+  static void find_victim(Node& node, Victim& best);
+
+  KvShape shape_;
+  std::size_t block_bytes_;
+  std::size_t bytes_max_;
+  std::size_t blocks_ = 0;
+  std::uint64_t now_ = 0;
+  std::vector<std::unique_ptr<Node>> roots_;  // one a space
+};
+
+}  // namespace weft::inference
