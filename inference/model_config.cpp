@@ -155,9 +155,11 @@ Result<void> read_rope(const Keys& keys, ModelConfig& config) {
 }
 
 /// Gemma 3: five layers that see a window, turning as short contexts do, then one that sees all.
+/// Some models of the family have no windows, and no key for them.
 Result<void> read_windows(const Keys& keys, ModelConfig& config) {
   constexpr std::size_t kPeriod = 6;
   constexpr float kLocalBase = 10000;
+  if (!keys.has("attention.sliding_window")) return {};
   WEFT_TRY(window, keys.count("attention.sliding_window", kContextLengthMax));
   WEFT_TRY(period, keys.count_or("attention.sliding_window_pattern", kLayersMax, kPeriod));
   WEFT_TRY(base, keys.positive_or("rope.freq_base_swa", kLocalBase));

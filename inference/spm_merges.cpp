@@ -1,6 +1,10 @@
 #include "inference/spm_merges.h"
 
+#include <algorithm>
+#include <bit>
+#include <cstring>
 #include <queue>
+#include <string>
 #include <tuple>
 #include <utility>
 
@@ -13,6 +17,8 @@ constexpr std::string_view kSpaceSign = "\u2581";
 // Up to here, scanning all scores for the highest beats a queue; the arrays live on the stack.
 constexpr std::size_t kShortPartBytesMax = 48;
 constexpr std::size_t kAsciiClasses = 128;
+// At two thirds load a run of this length has no chance to form unless somebody made it.
+constexpr std::size_t kProbesMax = 512;
 
 // A character, or a byte or more that are none: merges take either as one symbol.
 struct Symbol {
@@ -28,6 +34,18 @@ Symbol first_symbol(std::string_view text) noexcept {
   constexpr std::uint32_t kGolden = 0x9E3779B1;  // 2^32 / golden ratio
   const std::uint32_t mixed = static_cast<std::uint32_t>(decoded.value) * kGolden >> 16;
   return {decoded.size, kAsciiClasses + mixed % (kClasses - kAsciiClasses)};
+}
+
+// The bytes of a short text as a number, zeros after them.
+std::uint64_t word_of(std::string_view text) noexcept {
+  std::uint64_t word = 0;
+  std::memcpy(&word, text.data(), text.size());
+  return word;
+}
+
+constexpr int kIdBits = 24;
+std::uint32_t id_and_size(TokenId id, std::size_t size) noexcept {
+  return static_cast<std::uint32_t>(size) << kIdBits | static_cast<std::uint32_t>(id);
 }
 
 std::size_t symbol_size(std::string_view text) noexcept {
@@ -71,6 +89,63 @@ void append_with_spaces(std::string& out, std::string_view text) {
   }
 }
 
+ShortTokens::ShortTokens(std::size_t tokens) : slots_(std::bit_ceil(tokens + tokens / 2 + 2)) {
+  shift_ = 64 - std::countr_zero(slots_.size());
+}
+
+std::size_t ShortTokens::home(std::uint64_t text, std::size_t size) const noexcept {
+  constexpr std::uint64_t kGolden = 0x9E3779B97F4A7C15U;  // 2^64 / golden ratio
+  const std::uint64_t mixed = (text ^ size) * kGolden;
+  return (mixed ^ mixed >> 32) * kGolden >> shift_;
+}
+
+Result<void> ShortTokens::add(std::string_view text, SpmToken token) {
+  const std::uint64_t word = word_of(text);
+  std::size_t at = home(word, text.size());
+  for (std::size_t probe = 0; probe < kProbesMax; ++probe) {
+    Slot& slot = slots_[at];
+    if (slot.id_and_size == 0) {
+      slot = {word, id_and_size(token.id, text.size()), token.score};
+      return {};
+    }
+    at = (at + 1) & (slots_.size() - 1);
+  }
+  return Error{ErrorCode::kCorrupt,
+               "token " + std::to_string(token.id) + " collides with " +
+                   std::to_string(kProbesMax) +
+                   " others among the short ones: the file was made to slow its reader down"};
+}
+
+SpmToken ShortTokens::find(std::string_view text) const noexcept {
+  const std::uint64_t word = word_of(text);
+  std::size_t at = home(word, text.size());
+  for (std::size_t probe = 0; probe < kProbesMax; ++probe) {
+    const Slot& slot = slots_[at];
+    if (slot.id_and_size == 0) break;
+    if (slot.text == word && slot.id_and_size >> kIdBits == text.size()) {
+      return {static_cast<TokenId>(slot.id_and_size & ((1U << kIdBits) - 1)), slot.score};
+    }
+    at = (at + 1) & (slots_.size() - 1);
+  }
+  return {};
+}
+
+Result<void> SpmMerges::add(std::string_view text, SpmToken token) {
+  if (text.size() <= ShortTokens::kBytesMax) WEFT_TRY_VOID(short_.add(text, token));
+  scores_[static_cast<std::size_t>(token.id)] = token.score;
+  token_bytes_max_ = std::max(token_bytes_max_, text.size());
+  pairs_.add(text);
+  return {};
+}
+
+SpmToken SpmMerges::find(const TokenTable& table, std::string_view text) const noexcept {
+  if (text.size() <= ShortTokens::kBytesMax) return short_.find(text);
+  if (text.size() > token_bytes_max_) return {};
+  const auto id = table.find(text);
+  if (!id) return {};
+  return {*id, scores_[static_cast<std::size_t>(*id)]};
+}
+
 SpmEncoder::SpmEncoder(const TokenTable& table, const SpmMerges& merges, std::size_t text_bytes)
     : table_(table), merges_(merges), cache_(text_bytes) {
   ids_.reserve(text_bytes / 3 + 8);
@@ -83,7 +158,7 @@ void SpmEncoder::append(std::string_view text, const TextOptions& options) {
     text = copy;
   }
   while (!text.empty()) {
-    const std::string_view part = text.substr(0, merges_.pairs.first_part(text));
+    const std::string_view part = text.substr(0, merges_.pairs().first_part(text));
     if (part.size() > kShortPartBytesMax) {
       merge_long(part);
     } else {
@@ -93,17 +168,10 @@ void SpmEncoder::append(std::string_view text, const TextOptions& options) {
   }
 }
 
-SpmEncoder::Found SpmEncoder::find(std::string_view text) const noexcept {
-  if (text.size() > merges_.token_bytes_max) return {};
-  const auto id = table_.find(text);
-  if (!id) return {};
-  return {*id, merges_.scores[static_cast<std::size_t>(*id)]};
-}
-
 // The tokens of a symbol that nothing was merged into.
 void SpmEncoder::append_symbol(std::string_view symbol) {
-  const Found found = find(symbol);
-  if (found.score != SpmMerges::kNoScore) return ids_.push_back(found.id);
+  const SpmToken found = find(symbol);
+  if (found.score != SpmToken::kNoScore) return ids_.push_back(found.id);
   bool has_all = true;
   for (const char byte : symbol) {
     has_all = has_all && merges_.byte_tokens[static_cast<std::uint8_t>(byte)] != SpmMerges::kNone;
@@ -120,7 +188,7 @@ void SpmEncoder::append_symbol(std::string_view symbol) {
 void SpmEncoder::merge_short(std::string_view part) {
   std::array<std::uint8_t, kShortPartBytesMax + 1> begins;  // of the symbols, and the end
   std::array<TokenId, kShortPartBytesMax> ids;              // kNone: not merged yet
-  std::array<Found, kShortPartBytesMax> pairs;              // (i, i + 1) as a token
+  std::array<SpmToken, kShortPartBytesMax> pairs;           // (i, i + 1) as a token
   std::size_t size = 0;
   for (std::size_t at = 0; at < part.size(); at += symbol_size(part.substr(at))) {
     begins[size] = static_cast<std::uint8_t>(at);
@@ -137,7 +205,7 @@ void SpmEncoder::merge_short(std::string_view part) {
     for (std::size_t i = 1; i + 1 < size; ++i) {
       if (pairs[i].score > pairs[best].score) best = i;
     }
-    if (pairs[best].score == SpmMerges::kNoScore) break;
+    if (pairs[best].score == SpmToken::kNoScore) break;
     ids[best] = pairs[best].id;
     --size;
     for (std::size_t i = best + 1; i < size; ++i) {
@@ -182,8 +250,8 @@ void SpmEncoder::merge_long(std::string_view part) {
     const std::size_t right = nodes[left].next;
     if (right == end) return;
     const std::size_t size = nodes[left].size + nodes[right].size;
-    const Found found = find(part.substr(left, size));
-    if (found.score != SpmMerges::kNoScore) queue.push({found.score, left, size, found.id});
+    const SpmToken found = find(part.substr(left, size));
+    if (found.score != SpmToken::kNoScore) queue.push({found.score, left, size, found.id});
   };
   std::size_t previous = 0;
   for (std::size_t at = 0; at < end; at = nodes[at].next) {

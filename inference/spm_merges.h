@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/result.h"
 #include "inference/piece_cache.h"
 #include "inference/token.h"
 #include "inference/token_table.h"
@@ -40,16 +41,68 @@ class CharacterPairs {
   std::vector<std::uint64_t> bits_ = std::vector<std::uint64_t>(kClasses * kClasses / 64);
 };
 
-/// The merges of a vocabulary. Const members may run at once.
-struct SpmMerges {
+/// A token by its text.
+struct SpmToken {
   static constexpr TokenId kNone = -1;
   static constexpr float kNoScore = -std::numeric_limits<float>::infinity();
 
-  std::vector<float> scores;               // by id; kNoScore: text never becomes this token
-  std::array<TokenId, 256> byte_tokens{};  // by byte; kNone where there is none:
-  TokenId unknown = kNone;                 // then this token, or nothing, stands for a character
-  std::size_t token_bytes_max = 0;
-  CharacterPairs pairs;
+  TokenId id = kNone;
+  float score = kNoScore;
+};
+
+/// Tokens of at most eight bytes, most of those that merges ask for, so that an answer costs one
+/// line of the processor's cache: text, id and score stand together. Const members may run at once.
+class ShortTokens {
+ public:
+  static constexpr std::size_t kBytesMax = 8;
+
+  explicit ShortTokens(std::size_t tokens);
+  /// Errors: kCorrupt if the texts collide beyond all chance. Precondition: `text` has 1 to
+  /// kBytesMax bytes and wasn't added before, ids are below 2^24 (read_vocabulary's bound).
+  Result<void> add(std::string_view text, SpmToken token);
+  SpmToken find(std::string_view text) const noexcept;
+
+ private:
+  struct Slot {
+    std::uint64_t text = 0;
+    std::uint32_t id_and_size = 0;  // size << 24 | id; 0: free
+    float score = 0;
+  };
+
+  std::size_t home(std::uint64_t text, std::size_t size) const noexcept;
+
+  std::vector<Slot> slots_;  // a power of two of them
+  int shift_;
+};
+
+/// The merges of a vocabulary. Const members may run at once.
+class SpmMerges {
+ public:
+  static constexpr TokenId kNone = SpmToken::kNone;
+
+  /// For ids below `tokens`; of what is added, `short_tokens` at most have
+  /// ShortTokens::kBytesMax bytes or fewer.
+  SpmMerges(std::size_t tokens, std::size_t short_tokens)
+      : scores_(tokens, SpmToken::kNoScore), short_(short_tokens) {
+    byte_tokens.fill(kNone);
+  }
+
+  /// Text may become this token. Precondition: `text` isn't empty and wasn't added before.
+  /// Errors: those of ShortTokens::add().
+  Result<void> add(std::string_view text, SpmToken token);
+  /// The token of `text`, a score of kNoScore if text never becomes it or there is none. `table`
+  /// finds the longer ones.
+  SpmToken find(const TokenTable& table, std::string_view text) const noexcept;
+  const CharacterPairs& pairs() const noexcept { return pairs_; }
+
+  std::array<TokenId, 256> byte_tokens;  // by byte; kNone where there is none:
+  TokenId unknown = kNone;               // then this token, or nothing, stands for a character
+
+ private:
+  std::vector<float> scores_;  // by id
+  ShortTokens short_;
+  std::size_t token_bytes_max_ = 0;
+  CharacterPairs pairs_;
 };
 
 /// Encodes the parts of one text, in order.
@@ -58,22 +111,17 @@ class SpmEncoder {
   /// `table` and `merges` are borrowed; `text_bytes` is about how much text follows.
   SpmEncoder(const TokenTable& table, const SpmMerges& merges, std::size_t text_bytes);
 
-  /// Appends the tokens of `text`, which must stay where it is while this lives; U+2581 counts as
-  /// a space. O(n log n) in its length.
   struct TextOptions {
     bool space_before = false;  // as if a space stood before it
   };
+  /// Appends the tokens of `text`, which must stay where it is while this lives; U+2581 counts as
+  /// a space. O(n log n) in its length.
   void append(std::string_view text, const TextOptions& options);
   void append(TokenId token) { ids_.push_back(token); }
   std::vector<TokenId> take() && { return std::move(ids_); }
 
  private:
-  struct Found {  // a token by its text
-    TokenId id = SpmMerges::kNone;
-    float score = SpmMerges::kNoScore;
-  };
-
-  Found find(std::string_view text) const noexcept;
+  SpmToken find(std::string_view text) const noexcept { return merges_.find(table_, text); }
   void append_symbol(std::string_view symbol);
   void merge_short(std::string_view part);
   void merge_long(std::string_view part);

@@ -69,33 +69,38 @@ Result<std::array<TokenId, 256>> read_byte_tokens(const std::vector<std::string_
   return tokens;
 }
 
-// kNoScore for what text never becomes: control and byte tokens, and tokens with a space as it is:
-// those are cut out of the text before merges are tried.
-Result<std::vector<float>> read_scores(const GgufFile& file,
-                                       const std::vector<std::string_view>& texts,
-                                       const Vocabulary& vocabulary) {
+Result<std::vector<float>> read_scores(const GgufFile& file, std::size_t tokens) {
   WEFT_TRY(scores, file.floats(tokenizer_key("scores")));
-  if (scores.size() != texts.size()) {
+  if (scores.size() != tokens) {
     return corrupt(tokenizer_key("scores") + " has " + std::to_string(scores.size()) +
-                   " entries for " + std::to_string(texts.size()) + " tokens");
+                   " entries for " + std::to_string(tokens) + " tokens");
   }
-  for (std::size_t i = 0; i < scores.size(); ++i) {
+  for (std::size_t i = 0; i < tokens; ++i) {
     if (!std::isfinite(scores[i])) {
       return corrupt("token " + std::to_string(i) + " has a score that isn't a finite number");
     }
-    const bool reachable = vocabulary.is_text(static_cast<TokenId>(i)) &&
-                           vocabulary.kinds[i] != TokenKind::kByte && !texts[i].empty() &&
-                           texts[i].find(' ') == std::string_view::npos;
-    if (!reachable) scores[i] = SpmMerges::kNoScore;
   }
   return scores;
 }
 
+// Text never becomes control and byte tokens, nor tokens with a space as it is: those are cut out
+// of the text before merges are tried. Without them no two tokens read the same.
+bool is_reachable(const Vocabulary& vocabulary, TokenId id, std::string_view written) {
+  const TokenKind kind = vocabulary.kinds[static_cast<std::size_t>(id)];
+  return vocabulary.is_text(id) && kind != TokenKind::kByte && !written.empty() &&
+         written.find(' ') == std::string_view::npos;
+}
+
 Result<SpmMerges> read_merges(const GgufFile& file, const Vocabulary& vocabulary) {
   WEFT_TRY(texts, file.strings(tokenizer_key("tokens")));
-  SpmMerges merges;
-  WEFT_TRY(scores, read_scores(file, texts, vocabulary));
+  WEFT_TRY(scores, read_scores(file, texts.size()));
   WEFT_TRY(byte_tokens, read_byte_tokens(texts, vocabulary));
+  const TokenTable& table = vocabulary.table;
+  std::size_t short_tokens = 0;
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    if (table.text(static_cast<TokenId>(i)).size() <= ShortTokens::kBytesMax) ++short_tokens;
+  }
+  SpmMerges merges(table.size(), short_tokens);
   merges.byte_tokens = byte_tokens;
   merges.unknown = vocabulary.unknown.value_or(SpmMerges::kNone);
   if (merges.unknown == SpmMerges::kNone &&
@@ -105,12 +110,10 @@ Result<SpmMerges> read_merges(const GgufFile& file, const Vocabulary& vocabulary
                      tokenizer_key("unknown_token_id") + ": some texts would have no tokens"};
   }
   for (std::size_t i = 0; i < scores.size(); ++i) {
-    if (scores[i] == SpmMerges::kNoScore) continue;
-    const std::string_view text = vocabulary.table.text(static_cast<TokenId>(i));
-    merges.pairs.add(text);
-    merges.token_bytes_max = std::max(merges.token_bytes_max, text.size());
+    const auto id = static_cast<TokenId>(i);
+    if (!is_reachable(vocabulary, id, texts[i])) continue;
+    WEFT_TRY_VOID(merges.add(table.text(id), {id, scores[i]}));
   }
-  merges.scores = std::move(scores);
   return merges;
 }
 

@@ -134,7 +134,7 @@ void add_hyperparameters(GgufWriter& writer, const TinyModelOptions& options) {
     writer.u32(prefix + "attention.key_length", options.head_width);
     writer.u32(prefix + "attention.value_length", options.head_width);
   }
-  if (options.architecture == "gemma3") {
+  if (options.architecture == "gemma3" && options.window != 0) {
     writer.u32(prefix + "attention.sliding_window", options.window);
     if (options.window_pattern != 0) {
       writer.u32(prefix + "attention.sliding_window_pattern", options.window_pattern);

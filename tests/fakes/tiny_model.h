@@ -26,7 +26,7 @@ struct TinyModelOptions {
   std::uint32_t ffn_width = 128;  // likewise
   std::uint32_t context_length = 512;
   float rope_base = 10000;
-  std::uint32_t window = 24;         // of gemma3
+  std::uint32_t window = 24;         // of gemma3; 0: no windows, and no keys for them
   std::uint32_t window_pattern = 2;  // likewise: every such layer sees everything; 0: no key
   /// Of the matrices; norms and biases are F32.
   inference::TensorType type = inference::TensorType::kF32;

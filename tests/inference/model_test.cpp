@@ -86,6 +86,11 @@ TEST_CASE("gemma3 has windows in all but every sixth layer, which turn in their 
   const LayerAttention local{.window = 24, .rope = 1};
   CHECK(config.attention ==
         std::vector<LayerAttention>{local, local, local, local, local, {}, local});
+
+  options.window = 0;
+  const auto without = tiny(options);
+  CHECK(without->config().attention == std::vector<LayerAttention>(7));
+  CHECK(without->config().ropes == std::vector<RopeConfig>{{.base = 1e6F}});
 }
 
 TEST_CASE("gemma3's keys are checked, and its linear scaling is that of the global layers") {

@@ -1,5 +1,6 @@
 // The oracle of the forward pass against another implementation: the logits below are those of
-// llama.cpp (commit series of 2026, CPU, F16 cache) for the same files.
+// llama.cpp (commit series of 2026, CPU, F16 cache; qwen3 and gemma3: F32 cache) for the same
+// files.
 
 #include "tests/fakes/reference_forward.h"
 
@@ -36,6 +37,26 @@ TinyModelOptions qwen2() {
   return options;
 }
 
+TinyModelOptions qwen3() {
+  TinyModelOptions options = qwen2();
+  options.architecture = "qwen3";
+  options.head_width = 32;
+  return options;
+}
+
+// A window far shorter than the text, in six of seven layers.
+TinyModelOptions gemma3() {
+  TinyModelOptions options;
+  options.architecture = "gemma3";
+  options.splitter = "qwen2";
+  options.head_width = 32;
+  options.layers = 7;
+  options.rope_base = 1e6F;
+  options.window = 8;
+  options.window_pattern = 0;
+  return options;
+}
+
 std::vector<TokenId> forty_ids() {
   std::vector<TokenId> ids;
   for (int i = 0; i < 40; ++i) ids.push_back((i * 37 + 11) % 272);
@@ -62,6 +83,18 @@ TEST_CASE("the reference agrees with llama.cpp on a llama model with a tied head
 
 TEST_CASE("the reference agrees with llama.cpp on a qwen2 model with biases and its own head") {
   check_last(open_tiny(qwen2()), {-1.85793, -0.928675, 0.716506}, 186, 7.68109);
+}
+
+TEST_CASE("the reference agrees with llama.cpp on a qwen3 model with norms of q and k") {
+  check_last(open_tiny(qwen3()), {1.02903, -1.7693, 5.27857}, 189, 9.21748);
+}
+
+TEST_CASE("the reference agrees with llama.cpp on gemma3 models, with windows and without") {
+  check_last(open_tiny(gemma3()), {-5.19501, -5.0816, -6.35881}, 94, 12.9264);
+  TinyModelOptions options = gemma3();
+  options.layers = 2;
+  options.window = 0;
+  check_last(open_tiny(options), {-4.01892, -5.66684, -4.71427}, 94, 17.2658);
 }
 
 TEST_CASE("a position doesn't see those after it") {

@@ -31,14 +31,12 @@ struct Vocabulary {
     return made;
   }
   SpmMerges merges() const {
-    SpmMerges made;
-    made.scores = scores;
+    SpmMerges made(texts.size(), texts.size());
     for (std::size_t byte = 0; byte < 256; ++byte) {
       made.byte_tokens[byte] = static_cast<TokenId>(texts.size() + byte);
     }
-    for (const std::string& text : texts) {
-      made.pairs.add(text);
-      made.token_bytes_max = std::max(made.token_bytes_max, text.size());
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      REQUIRE(made.add(texts[i], {static_cast<TokenId>(i), scores[i]}));
     }
     return made;
   }
@@ -133,6 +131,20 @@ TEST_CASE("a text is cut only where no token has the two characters side by side
   pairs.add("e\u6771");
   CHECK(pairs.first_part("the\u6771x") == 6);
   CHECK(pairs.first_part("\u6771") == 3);
+}
+
+TEST_CASE("short tokens are told apart by their bytes and their size") {
+  ShortTokens tokens(3);
+  REQUIRE(tokens.add("a", {1, 0.5F}));
+  REQUIRE(tokens.add(std::string("a\0", 2), {2, -1}));
+  REQUIRE(tokens.add("12345678", {(1 << 24) - 1, -2}));
+  CHECK(tokens.find("a").id == 1);
+  CHECK(tokens.find("a").score == 0.5F);
+  CHECK(tokens.find(std::string("a\0", 2)).id == 2);
+  CHECK(tokens.find("12345678").id == (1 << 24) - 1);
+  CHECK(tokens.find("1234567").id == SpmToken::kNone);
+  CHECK(tokens.find(std::string("a\0\0", 3)).id == SpmToken::kNone);
+  CHECK(tokens.find("b").score == SpmToken::kNoScore);
 }
 
 TEST_CASE("U+2581 is read as a space, and a space may be set before") {

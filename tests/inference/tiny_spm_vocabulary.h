@@ -24,7 +24,6 @@ struct TinySpmVocabulary {
   std::optional<std::uint32_t> unknown = 0;
 
   static constexpr TokenId kFirstByte = 4;
-  static constexpr TokenId kFirstText = kFirstByte + 256;
 
   TinySpmVocabulary() {
     add("<unk>", 2, -1000);    // 0
@@ -48,6 +47,12 @@ struct TinySpmVocabulary {
     add("\u00E9\u6771", 1, -9);  // 269, of two characters that are no tokens
     add("  ", 4, -1000);         // 270: two spaces, cut out of the text before merges
     add("eee", 1, -10);          // 271: no merge reaches it, for "ee" is none
+    add("ab", 1, -2);            // 272..277: pairs that compete, two with the same score
+    add("a", 1, -11);
+    add("b", 1, -12);
+    add("\u2581a", 1, -1);
+    add("b\u2581", 1, -3);
+    add("ba", 1, -2);
   }
   void add(std::string text, std::int32_t type, float score) {
     tokens.push_back(std::move(text));
