@@ -29,7 +29,7 @@ Facts read_facts() {
   Facts facts;
   for (const auto& row : json.at("rows")) {
     facts.texts.push_back(row.at("text"));
-    facts.tokens.push_back(row.at("tokens"));
+    facts.tokens.push_back(row.at("ids").size());
     facts.embeddings.push_back(row.at("embedding"));
   }
   return facts;
