@@ -11,8 +11,9 @@
 namespace weft::inference {
 namespace {
 
-constexpr std::size_t kBatchTokens = 512;  // rows of a pass: its buffers stay in the caches
-constexpr std::size_t kTokensMin = 3;      // [CLS], one token, [SEP]
+constexpr std::size_t kBatchTokens =
+    256;  // rows of a pass: their inner layer stays in a common L2 cache
+constexpr std::size_t kTokensMin = 3;  // [CLS], one token, [SEP]
 
 std::vector<std::string> warnings_of(const EncoderFiles& files) {
   std::vector<std::string> warnings;
