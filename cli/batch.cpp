@@ -104,41 +104,112 @@ Result<std::string> read_input(const std::string& file, std::size_t bytes_max) {
   return text;
 }
 
-Result<ExitCode> run_batch(Context& context, const std::string& file,
-                           const std::vector<std::string>& known, const BatchHandler& handler) {
+namespace {
+
+/// Lines on their way through a handler, and what came of all lines so far.
+class Groups {
+ public:
+  Groups(Context& context, const GroupHandler& handler) : context_(context), handler_(handler) {}
+
+  std::size_t pending() const noexcept { return pending_.size(); }
+  void add(std::size_t number, Result<BatchLine> line) {
+    pending_.push_back({number, std::move(line)});
+  }
+
+  /// Handles and prints what is pending. Errors: kCancelled; kIo if nobody reads any more.
+  Result<void> flush() {
+    std::vector<BatchLine> lines;
+    for (const Pending& each : pending_) {
+      if (each.line) lines.push_back(*each.line);
+    }
+    Result<std::vector<Result<Json>>> results = std::vector<Result<Json>>();
+    if (!lines.empty()) results = handler_(lines);
+    if (!results && results.error().code == ErrorCode::kCancelled) return results.error();
+    std::size_t next = 0;
+    for (const Pending& each : pending_) {
+      if (!each.line) {
+        WEFT_TRY_VOID(print(each, each.line.error()));
+      } else if (!results) {
+        WEFT_TRY_VOID(print(each, results.error()));
+      } else {
+        WEFT_TRY_VOID(print(each, results->at(next++)));
+      }
+    }
+    pending_.clear();
+    return {};
+  }
+
+  ExitCode code() const noexcept {
+    if (failed_ == 0) return ExitCode::kDone;
+    return failed_ == done_ ? ExitCode::kFailed : ExitCode::kPartial;
+  }
+
+ private:
+  struct Pending {
+    std::size_t number;
+    Result<BatchLine> line;
+  };
+
+  Result<void> print(const Pending& from, const Result<Json>& result) {
+    if (!result && result.error().code == ErrorCode::kCancelled) return result.error();
+    Json out = Json::object();
+    if (from.line && from.line->has("id")) out["id"] = from.line->object().at("id");
+    if (result) {
+      out.update(*result);
+      if (from.line->has("warnings")) out["warnings"] = from.line->object().at("warnings");
+    } else {
+      ++failed_;
+      out["line"] = from.number;
+      out["error"] = {{"code", to_string(result.error().code)},
+                      {"message", result.error().message}};
+    }
+    ++done_;
+    if (context_.console.print_json(out)) return {};
+    return Error{ErrorCode::kIo, "cannot write to standard output"};
+  }
+
+  Context& context_;
+  const GroupHandler& handler_;
+  std::vector<Pending> pending_;
+  std::size_t failed_ = 0;
+  std::size_t done_ = 0;
+};
+
+}  // namespace
+
+Result<ExitCode> run_batch_groups(Context& context, const std::string& file,
+                                  const std::vector<std::string>& known, std::size_t lines_max,
+                                  const GroupHandler& handler) {
   WEFT_TRY(text, read_input(file, kBatchBytesMax));
   const std::size_t total = count_lines(text);
-  std::size_t number = 0, failed = 0, done = 0;
+  std::size_t number = 0;
+  Groups groups(context, handler);
   Progress progress(context.console, "lines", Progress::Unit::kItems);
   for (std::size_t start = 0; start < text.size();) {
     const std::size_t end = std::min(text.find('\n', start), text.size());
     const std::string_view content = std::string_view(text).substr(start, end - start);
     start = end + 1;
     progress.update(number++, total);
-    if (content.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+    const bool blank = content.find_first_not_of(" \t\r") == std::string_view::npos;
+    if (!blank) groups.add(number, BatchLine::parse(content, known));
+    const bool last = start >= text.size();
+    if (groups.pending() == 0 || (groups.pending() < lines_max && !last)) continue;
     if (context.stop.stop_requested()) return ExitCode::kInterrupted;
-    const auto line = BatchLine::parse(content, known);
-    Json out = Json::object();
-    if (line && line->has("id")) out["id"] = line->object().at("id");
-    auto result = line ? handler(*line) : Result<Json>(line.error());
-    if (result) {
-      out.update(*result);
-      if (line->has("warnings")) out["warnings"] = line->object().at("warnings");
-    } else {
-      if (result.error().code == ErrorCode::kCancelled) return ExitCode::kInterrupted;
-      ++failed;
-      out["line"] = number;
-      out["error"] = {{"code", to_string(result.error().code)},
-                      {"message", result.error().message}};
-    }
-    ++done;
     progress.clear();
-    if (!context.console.print_json(out)) {
-      return Error{ErrorCode::kIo, "cannot write to standard output"};
-    }
+    const auto flushed = groups.flush();
+    if (!flushed && flushed.error().code == ErrorCode::kCancelled) return ExitCode::kInterrupted;
+    WEFT_TRY_VOID(flushed);
   }
-  if (failed == 0) return ExitCode::kDone;
-  return failed == done ? ExitCode::kFailed : ExitCode::kPartial;
+  return groups.code();
+}
+
+Result<ExitCode> run_batch(Context& context, const std::string& file,
+                           const std::vector<std::string>& known, const BatchHandler& handler) {
+  return run_batch_groups(
+      context, file, known, 1,
+      [&](std::span<const BatchLine> lines) -> Result<std::vector<Result<Json>>> {
+        return std::vector<Result<Json>>{handler(lines.front())};
+      });
 }
 
 }  // namespace weft::cli

@@ -5,6 +5,7 @@
 #include <functional>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,6 +43,14 @@ using BatchHandler = std::function<Result<nlohmann::ordered_json>(const BatchLin
 /// Errors: kNotFound or kIo for the file.
 Result<ExitCode> run_batch(Context& context, const std::string& file,
                            const std::vector<std::string>& known, const BatchHandler& handler);
+
+/// The same for work that is faster on several lines at once: `handler` gets up to `lines_max` lines
+/// and returns as many results, in their order; its own Error counts for each of them.
+using GroupHandler = std::function<Result<std::vector<Result<nlohmann::ordered_json>>>(
+    std::span<const BatchLine> lines)>;
+Result<ExitCode> run_batch_groups(Context& context, const std::string& file,
+                                  const std::vector<std::string>& known, std::size_t lines_max,
+                                  const GroupHandler& handler);
 
 /// A file's bytes; "-" is standard input. Errors: kNotFound, kIo; kResourceExhausted past
 /// `bytes_max`.

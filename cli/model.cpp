@@ -4,9 +4,12 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "cli/batch.h"
 #include "cli/models.h"
+#include "cli/text.h"
 #include "cli/verbs.h"
 #include "inference/gguf.h"
+#include "inference/safetensors.h"
 
 namespace weft::cli {
 namespace {
@@ -14,6 +17,8 @@ namespace {
 using inference::ModelEntry;
 using inference::PullPhase;
 using Json = nlohmann::ordered_json;
+
+constexpr std::size_t kConfigBytesMax = 1 << 20;
 
 Json entry_json(const ModelEntry& entry) {
   return {{"name", entry.name},       {"present", entry.present},
@@ -98,50 +103,100 @@ Result<ExitCode> remove(Context& context, const std::string& name) {
   return ExitCode::kDone;
 }
 
-Json tensor_json(const inference::TensorInfo& tensor) {
-  return {{"name", tensor.name},
-          {"type", to_string(tensor.type)},
-          {"dims", tensor.dims},
-          {"size_bytes", tensor.size_bytes}};
+/// What both kinds of files tell, in the end the same for people and as JSON.
+struct Inspected {
+  std::string format;   // "GGUF version 3"
+  std::uint32_t version = 0;  // of GGUF, else 0
+  Json metadata = Json::object();
+  std::uint64_t size_bytes = 0;
+  std::uint64_t parameters = 0;
+  std::map<std::string, std::size_t> types;
+  Json tensors = Json::array();
+};
+
+void add_tensor(Inspected& to, const std::string& name, const std::string& type,
+                const std::vector<std::uint64_t>& dims, std::uint64_t values,
+                std::uint64_t size_bytes) {
+  ++to.types[type];
+  to.parameters += values;
+  to.tensors.push_back(
+      {{"name", name}, {"type", type}, {"dims", dims}, {"size_bytes", size_bytes}});
+}
+
+Result<Inspected> inspect_gguf(const std::filesystem::path& path) {
+  WEFT_TRY(file, inference::GgufFile::open(path));
+  Inspected found;
+  found.format = "GGUF version " + std::to_string(file.version());
+  found.version = file.version();
+  found.size_bytes = file.size_bytes();
+  for (const auto key : file.keys()) found.metadata[std::string(key)] = file.describe(key);
+  for (const auto& tensor : file.tensors()) {
+    add_tensor(found, tensor.name, std::string(to_string(tensor.type)), tensor.dims,
+               tensor.row_length() * tensor.rows(), tensor.size_bytes);
+  }
+  return found;
+}
+
+/// A folder with a safetensors file, or such a file.
+Result<Inspected> inspect_safetensors(const std::filesystem::path& path) {
+  const auto weights =
+      std::filesystem::is_directory(path) ? path / "model.safetensors" : path;
+  WEFT_TRY(file, inference::SafetensorsFile::open(weights));
+  Inspected found;
+  found.format = "safetensors";
+  found.size_bytes = file.size_bytes();
+  for (const auto& [key, value] : file.metadata()) found.metadata[key] = value;
+  for (const auto& tensor : file.tensors()) {
+    add_tensor(found, tensor.name, tensor.dtype, tensor.shape, tensor.row_length() * tensor.rows(),
+               tensor.size_bytes);
+  }
+  const auto config = weights.parent_path() / "config.json";
+  if (!std::filesystem::exists(config)) return found;
+  WEFT_TRY(text, read_input(config.string(), kConfigBytesMax));
+  const Json json = Json::parse(text, nullptr, false);
+  if (!json.is_object()) {
+    return Error{ErrorCode::kCorrupt, config.string() + " isn't a JSON object"};
+  }
+  for (const auto& [key, value] : json.items()) {
+    found.metadata[key] = value.is_string() ? value.get<std::string>() : value.dump();
+  }
+  return found;
 }
 
 Result<ExitCode> inspect(Context& context, const std::string& name, bool with_tensors) {
   WEFT_TRY(tools, ModelTools::open(context));
   WEFT_TRY(path, tools->store().path_of(name));
-  WEFT_TRY(file, inference::GgufFile::open(path));
-  std::map<std::string, std::size_t> types;
-  std::uint64_t parameters = 0;
-  Json tensors = Json::array();
-  std::string tensor_lines;
-  for (const auto& tensor : file.tensors()) {
-    ++types[std::string(to_string(tensor.type))];
-    parameters += tensor.row_length() * tensor.rows();
-    if (!with_tensors) continue;
-    tensors.push_back(tensor_json(tensor));
-    std::string dims;
-    for (const auto dim : tensor.dims) dims += (dims.empty() ? "" : " x ") + std::to_string(dim);
-    tensor_lines += tensor.name + "  " + std::string(to_string(tensor.type)) + "  " + dims + "\n";
-  }
+  const bool is_safetensors =
+      std::filesystem::is_directory(path) || path.extension() == ".safetensors";
+  WEFT_TRY(found, is_safetensors ? inspect_safetensors(path) : inspect_gguf(path));
   if (context.console.json_result()) {
-    Json metadata = Json::object();
-    for (const auto key : file.keys()) metadata[std::string(key)] = file.describe(key);
     Json json = {{"path", path.string()},
-                 {"version", file.version()},
-                 {"size_bytes", file.size_bytes()},
-                 {"parameters", parameters},
-                 {"tensor_types", types},
-                 {"metadata", std::move(metadata)}};
-    if (with_tensors) json["tensors"] = std::move(tensors);
+                 {"format", found.format},
+                 {"size_bytes", found.size_bytes},
+                 {"parameters", found.parameters},
+                 {"tensor_types", found.types},
+                 {"metadata", std::move(found.metadata)}};
+    if (found.version != 0) json["version"] = found.version;
+    if (with_tensors) json["tensors"] = std::move(found.tensors);
     context.console.print_json(json);
     return ExitCode::kDone;
   }
-  std::string text = path.string() + "\nGGUF version " + std::to_string(file.version()) + ", " +
-                     human_bytes(file.size_bytes()) + ", " + std::to_string(parameters / 1'000'000) +
-                     " M parameters, " + std::to_string(file.tensors().size()) + " tensors:";
-  for (const auto& [type, count] : types) text += " " + type + " " + std::to_string(count);
+  std::string text = path.string() + "\n" + found.format + ", " + human_bytes(found.size_bytes) +
+                     ", " + std::to_string(found.parameters / 1'000'000) + " M parameters, " +
+                     std::to_string(found.tensors.size()) + " tensors:";
+  for (const auto& [type, count] : found.types) text += " " + type + " " + std::to_string(count);
   text += "\n\n";
-  for (const auto key : file.keys()) text += std::string(key) + " = " + file.describe(key) + "\n";
-  if (with_tensors) text += "\n" + tensor_lines;
+  for (const auto& [key, value] : found.metadata.items()) {
+    text += key + " = " + printable(value.get<std::string>()) + "\n";
+  }
+  if (with_tensors) text += "\n";
+  for (const Json& tensor : found.tensors) {
+    if (!with_tensors) break;
+    std::string dims;
+    for (const auto& dim : tensor.at("dims")) dims += (dims.empty() ? "" : " x ") + dim.dump();
+    text += printable(tensor.at("name").get<std::string>()) + "  " +
+            tensor.at("type").get<std::string>() + "  " + dims + "\n";
+  }
   context.console.print(text);
   return ExitCode::kDone;
 }
@@ -161,7 +216,8 @@ void add_model(CLI::App& app, Parsed& parsed) {
   auto* pull_verb = verb->add_subcommand("pull", "Fetch a model");
   pull_verb
       ->add_option("source", *name,
-                   "A known name (see `weft model list`), a GGUF file, or hf:OWNER/REPO/FILE")
+                   "A known name (see `weft model list`), a GGUF file, an embedding model's folder, "
+                   "or hf:OWNER/REPO/FILE")
       ->required();
   pull_verb->add_option("--name", *local_name, "Keep a file or hf: model under this name")
       ->type_name("NAME");
@@ -170,7 +226,7 @@ void add_model(CLI::App& app, Parsed& parsed) {
   });
 
   auto* inspect_verb = verb->add_subcommand("inspect", "Show a model file's metadata and formats");
-  inspect_verb->add_option("name", *name, "A model here, or a GGUF file")->required();
+  inspect_verb->add_option("name", *name, "A model here, a GGUF file, or an embedding model's folder")->required();
   inspect_verb->add_flag("--tensors", *tensors, "List every tensor");
   inspect_verb->callback([&parsed, name, tensors] {
     parsed.action = [=](Context& context) { return inspect(context, *name, *tensors); };

@@ -38,6 +38,7 @@ void add_complete(CLI::App& app, Parsed& parsed);
 void add_completion(CLI::App& app, Parsed& parsed);
 void add_config(CLI::App& app, Parsed& parsed);
 void add_doctor(CLI::App& app, Parsed& parsed);
+void add_embed(CLI::App& app, Parsed& parsed);
 void add_index(CLI::App& app, Parsed& parsed);
 void add_model(CLI::App& app, Parsed& parsed);
 void add_perplexity(CLI::App& app, Parsed& parsed);

@@ -1,21 +1,16 @@
 #include "inference/gguf.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <limits>
 #include <optional>
-#include <system_error>
 #include <utility>
 #include <variant>
 
 #include "inference/gguf_parse.h"
+#include "inference/read_only_file.h"
 
 namespace weft::inference {
 namespace {
@@ -26,42 +21,6 @@ using gguf::ValueType;
 constexpr std::size_t kDequantizeBytes = 64 << 10;  // of blocks at a time
 constexpr std::size_t kShownBytesMax = 200;         // of a string, in describe()
 constexpr std::uint64_t kShownElementsMax = 5;
-
-/// A file descriptor, closed once.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) noexcept : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&&) = delete;
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-
-  int get() const noexcept { return fd_; }
-
- private:
-  int fd_;
-};
-
-Error io_error(const std::string& action, int number) {
-  const ErrorCode code = number == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo;
-  return Error{code, action + ": " + std::generic_category().message(number)};
-}
-
-Result<void> read_at(int fd, std::uint64_t offset, std::span<std::byte> out) {
-  while (!out.empty()) {
-    const ssize_t got = ::pread(fd, out.data(), out.size(), static_cast<off_t>(offset));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return io_error("reading at byte " + std::to_string(offset), errno);
-    if (got == 0) {
-      return Error{ErrorCode::kIo, "the file shrank while it was open: it ends at or before byte " +
-                                       std::to_string(offset)};
-    }
-    offset += static_cast<std::uint64_t>(got);
-    out = out.subspan(static_cast<std::size_t>(got));
-  }
-  return {};
-}
 
 // A scalar or an array's element. The format's integers fit one of the first two.
 using Scalar = std::variant<std::uint64_t, std::int64_t, double, bool>;
@@ -159,8 +118,7 @@ std::uint64_t TensorInfo::rows() const noexcept {
 
 struct GgufFile::State {
   std::filesystem::path path;
-  Descriptor file;
-  std::uint64_t size_bytes;
+  ReadOnlyFile file;
   gguf::Header header;
 
   Result<const Entry*> entry(std::string_view key) const {
@@ -188,25 +146,18 @@ GgufFile& GgufFile::operator=(GgufFile&&) noexcept = default;
 GgufFile::~GgufFile() = default;
 
 Result<GgufFile> GgufFile::open(const std::filesystem::path& path) {
-  // Not blocking, so that a named pipe in the model's place can't hang us.
-  Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (file.get() < 0) return io_error("opening " + path.string(), errno);
-  struct stat status {};
-  if (::fstat(file.get(), &status) != 0) return io_error("examining " + path.string(), errno);
-  if (!S_ISREG(status.st_mode)) return Error{ErrorCode::kIo, path.string() + " isn't a file"};
-  const auto size_bytes = static_cast<std::uint64_t>(status.st_size);
-
-  auto header = gguf::parse({size_bytes, [&](std::uint64_t offset, std::span<std::byte> out) {
-                               return read_at(file.get(), offset, out);
-                             }});
+  WEFT_TRY(file, ReadOnlyFile::open(path));
+  auto header =
+      gguf::parse({file.size_bytes(), [&](std::uint64_t offset, std::span<std::byte> out) {
+                     return file.read(offset, out);
+                   }});
   if (!header) return std::move(header).error().with_context(path.string());
-  return GgufFile(
-      std::make_unique<State>(State{path, std::move(file), size_bytes, *std::move(header)}));
+  return GgufFile(std::make_unique<State>(State{path, std::move(file), *std::move(header)}));
 }
 
 const std::filesystem::path& GgufFile::path() const noexcept { return state_->path; }
 std::uint32_t GgufFile::version() const noexcept { return state_->header.version; }
-std::uint64_t GgufFile::size_bytes() const noexcept { return state_->size_bytes; }
+std::uint64_t GgufFile::size_bytes() const noexcept { return state_->file.size_bytes(); }
 
 bool GgufFile::has(std::string_view key) const noexcept {
   return state_->header.find(key) != nullptr;
@@ -325,7 +276,7 @@ Result<void> GgufFile::read(const TensorInfo& tensor, std::uint64_t offset,
                                                   " of tensor '" + tensor.name + "', which has " +
                                                   std::to_string(tensor.size_bytes)};
   }
-  auto result = read_at(state_->file.get(), tensor.offset + offset, out);
+  auto result = state_->file.read(tensor.offset + offset, out);
   if (!result) return std::move(result).error().with_context(state_->path.string());
   return {};
 }

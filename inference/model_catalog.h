@@ -11,7 +11,7 @@ namespace weft::inference {
 
 /// One file of a model, joined from the members of one or more packages.
 struct CatalogFile {
-  std::string name;  // in the store: "smollm2-135m.gguf", or in the model's folder
+  std::string name;  // in the store: "smollm2-135m.gguf", or in the model's folder, or one below
   std::uint64_t size_bytes;
   std::string sha256;
 };

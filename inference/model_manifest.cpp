@@ -45,6 +45,13 @@ Result<void> check_model_name(std::string_view name) {
                    "beginning with '.'"};
 }
 
+Result<void> check_file_name(std::string_view name) {
+  const std::size_t slash = name.find('/');
+  if (slash == std::string_view::npos) return check_model_name(name);
+  WEFT_TRY_VOID(check_model_name(name.substr(0, slash)));
+  return check_model_name(name.substr(slash + 1));
+}
+
 std::optional<ModelManifest> read_manifest(const std::filesystem::path& path) {
   std::string text(kManifestBytesMax, '\0');
   std::ifstream file(path, std::ios::binary);
@@ -61,7 +68,7 @@ std::optional<ModelManifest> read_manifest(const std::filesystem::path& path) {
     for (const auto& listed : json.at("files")) {
       CatalogFile entry_file{listed.at("name"), listed.at("size_bytes"), listed.at("sha256")};
       // A file name leads to no other place than the model's own.
-      if (!check_model_name(entry_file.name)) return std::nullopt;
+      if (!check_file_name(entry_file.name)) return std::nullopt;
       manifest.entry.size_bytes += entry_file.size_bytes;
       manifest.files.push_back(std::move(entry_file));
     }

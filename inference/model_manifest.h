@@ -19,6 +19,10 @@ struct ModelManifest {
 /// Errors: kInvalidArgument unless it can be a file's name that leads nowhere else.
 Result<void> check_model_name(std::string_view name);
 
+/// A file of a model: a plain name, or one in a folder of the model's own
+/// ("1_Pooling/config.json"). Errors: kInvalidArgument for what could lead elsewhere.
+Result<void> check_file_name(std::string_view name);
+
 /// Nothing if there is none, or it is broken.
 std::optional<ModelManifest> read_manifest(const std::filesystem::path& path);
 

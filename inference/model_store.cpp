@@ -169,6 +169,12 @@ fs::path ModelStore::work_directory(std::string_view name) const {
 std::optional<ModelEntry> ModelStore::read_entry(std::string_view name) const {
   const auto manifest = read_manifest(manifest_path(name));
   if (!manifest || manifest->entry.name != name) return std::nullopt;
+  // One that an older release pulled, without files that are needed today, isn't whole.
+  const CatalogModel* known = find_known(name);
+  if (known != nullptr && manifest->entry.source == entry_of(*known, options_.directory).source &&
+      manifest->files.size() < known->files.size()) {
+    return std::nullopt;
+  }
   ModelEntry entry = manifest->entry;
   const bool folder = fs::is_directory(options_.directory / name);
   entry.path = options_.directory / (folder ? entry.name : manifest->files.front().name);
@@ -178,7 +184,7 @@ std::optional<ModelEntry> ModelStore::read_entry(std::string_view name) const {
     if (error || size != file.size_bytes) return std::nullopt;
   }
   entry.present = true;
-  entry.known = find_known(name) != nullptr;
+  entry.known = known != nullptr;
   return entry;
 }
 
@@ -252,19 +258,29 @@ Result<ModelEntry> ModelStore::pull_from_hub(const std::string& source,
 Result<ModelEntry> ModelStore::pull_from_file(const std::string& source,
                                               const PullOptions& options) {
   std::error_code error;
-  const fs::path path = fs::absolute(source, error);
+  fs::path path = fs::absolute(source, error);
   if (error || !fs::exists(path, error)) {
     return Error{ErrorCode::kNotFound, "there is no file " + source};
   }
+  path = path.lexically_normal();
+  if (!path.has_filename()) path = path.parent_path();  // "folder/"
   ModelEntry entry;
   entry.name = options.name.empty() ? name_of_file(path) : options.name;
   entry.source = source_of(path);
+  const bool is_folder = fs::is_directory(path, error);
   const auto fill = [&](const PullJob& job) -> Result<std::vector<CatalogFile>> {
+    std::vector<CatalogFile> files;
+    if (is_folder) {
+      WEFT_TRY(copied, pull_local_folder(path, job));
+      for (std::string& name : copied) files.push_back({std::move(name), 0, ""});
+      return files;
+    }
     const std::string name = entry.name + std::string(kSuffix);
     WEFT_TRY_VOID(pull_local_file(path, name, job));
-    return std::vector<CatalogFile>{{name, 0, ""}};
+    files.push_back({name, 0, ""});
+    return files;
   };
-  return install(entry, fill, options, false);
+  return install(entry, fill, options, is_folder);
 }
 
 Result<ModelEntry> ModelStore::install(ModelEntry entry, const Fill& fill,
@@ -343,6 +359,7 @@ Result<ModelEntry> ModelStore::publish(ModelEntry entry, const std::vector<Catal
     const fs::path folder = work / "folder";
     WEFT_TRY_VOID(make_directories(folder));
     for (const CatalogFile& file : files) {
+      WEFT_TRY_VOID(make_directories((folder / file.name).parent_path()));
       WEFT_TRY_VOID(publish_file(work / file.name, folder / file.name));
     }
     // Only a damaged model can lie there, and rename() wants it gone.

@@ -61,16 +61,16 @@ class ModelStore {
   /// Borrows its parts.
   ModelStore(const Clock& clock, net::HttpClient& http, PackageSource& packages, Options options);
 
-  /// Brings a model into the store. `source` is a known name, the path of a GGUF file (copied, by
-  /// reflink where the file system can: a link or a reference would break when its owner edits or
-  /// moves the file), or hf:OWNER/REPO/FILE. A model that is present is returned as it is.
-  /// What an interrupted pull has finished is kept, and the next one goes on from there.
-  /// Errors: kInvalidArgument, kNotFound, kAlreadyExists (that name is another model's), kConflict
-  /// (another pull of it runs), kCorrupt (wrong bytes came; they are deleted), kResourceExhausted
-  /// (disk), kPermissionDenied (offline), kNetwork, kIo, kCancelled.
+  /// Brings a model into the store. `source` is a known name, the path of a GGUF file or of an
+  /// embedding model's folder (copied, by reflink where the file system can: a link or a reference
+  /// would break when its owner edits or moves the file), or hf:OWNER/REPO/FILE. A model that is
+  /// present is returned as it is. What an interrupted pull has finished is kept, and the next one
+  /// goes on from there. Errors: kInvalidArgument, kNotFound, kAlreadyExists (that name is another
+  /// model's), kConflict (another pull of it runs), kCorrupt (wrong bytes came; they are deleted),
+  /// kResourceExhausted (disk), kPermissionDenied (offline), kNetwork, kIo, kCancelled.
   Result<ModelEntry> pull(const std::string& source, const PullOptions& options = {});
 
-  /// Known and present models, by name.
+  /// Known and present models, by name. One of the catalog that lacks files of it counts as absent.
   /// Errors: kIo; a broken manifest counts as absent.
   Result<std::vector<ModelEntry>> list() const;
 

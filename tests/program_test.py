@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The program as a script sees it: exit codes, JSON, batches, offsets, interruption.
 
-program_test.py WEFT: what needs a model uses smollm2-135m of WEFT_TEST_MODELS.
+program_test.py WEFT: what needs a model uses smollm2-135m and all-minilm-l6-v2 of WEFT_TEST_MODELS.
 """
 import json
 import os
@@ -19,6 +19,8 @@ MODEL = os.path.join(MODELS, "smollm2-135m.gguf")
 HAS_MODEL = bool(MODELS) and os.path.exists(MODEL)
 BASE_MODEL = os.path.join(MODELS, "gemma-3-270m.gguf")
 HAS_BASE_MODEL = bool(MODELS) and os.path.exists(BASE_MODEL)
+ENCODER = os.path.join(MODELS, "all-minilm-l6-v2")
+HAS_ENCODER = bool(MODELS) and os.path.exists(ENCODER)
 
 
 class Program(unittest.TestCase):
@@ -135,6 +137,46 @@ class Program(unittest.TestCase):
         chat = self.weft("complete", "Say hello.", "-n", "2", "-m", BASE_MODEL)
         self.assertIn("no chat template: ChatML is used", chat.stderr)
         self.assertIn("--raw", chat.stderr)
+    def test_embed_refuses_wrong_usage_and_missing_models(self):
+        self.assertIn("weft model pull", self.weft("embed", "x", code=3).stderr)
+        self.assertIn("either", self.weft("embed", "x", "--file", "y", code=2).stderr)
+        self.assertIn("precision", self.weft("embed", "x", "--precision", "int4", code=2).stderr)
+        self.assertIn("config.json", self.weft("embed", "x", "-m", str(self.docs), code=3).stderr)
+
+    @unittest.skipUnless(HAS_ENCODER, "WEFT_TEST_MODELS has no all-minilm-l6-v2")
+    def test_embed_finds_what_belongs_together(self):
+        def embed(*arguments, **options):
+            return self.json("embed", *arguments, "-m", ENCODER, **options)
+
+        moon = embed("Apollo 11 landed on the Moon.")
+        self.assertEqual(len(moon["embedding"]), moon["dimensions"])
+        self.assertEqual((moon["dimensions"], moon["tokens_cut"], moon["pooling"], moon["precision"]),
+                         (384, 0, "mean", "int8"))
+        self.assertAlmostEqual(sum(x * x for x in moon["embedding"]), 1, places=4)
+        batch = pathlib.Path(self.home.name, "batch.jsonl")
+        batch.write_text('{"id": 1, "text": "Apollo 11 landed on the Moon."}\n{"id": 2, "query": "the first moon landing"}\n'
+                         '{"id": 3, "text": "a recipe for pancakes", "txt": 1}\nnonsense\n{"id": 5, "text": 5}\n'
+                         '{"id": 6, "text": "a", "query": "b"}\n')
+        rows = [json.loads(line) for line in
+                self.weft("embed", "--batch", str(batch), "-m", ENCODER, code=4).stdout.splitlines()]
+        self.assertEqual([row.get("id") for row in rows], [1, 2, 3, None, 5, 6])
+        self.assertEqual(rows[0]["embedding"], moon["embedding"])  # the same in any batch
+        self.assertIn("txt", rows[2]["warnings"][0])
+        for row in rows[3:]:
+            self.assertEqual(row["error"]["code"], "invalid_argument")
+
+        def cosine(a, b):
+            return sum(x * y for x, y in zip(rows[a]["embedding"], rows[b]["embedding"]))
+
+        self.assertGreater(cosine(0, 1), 0.5)
+        self.assertLess(cosine(0, 2), 0.2)
+        exact = embed("Apollo 11 landed on the Moon.", "--precision", "f32")
+        self.assertGreater(sum(x * y for x, y in zip(exact["embedding"], moon["embedding"])), 0.998)
+        done = self.weft("embed", "-m", ENCODER, input="word " * 400)
+        self.assertEqual(len(done.stdout.split()), 384)
+        self.assertIn("146 tokens", done.stderr)
+        inspected = self.json("model", "inspect", ENCODER)
+        self.assertEqual((inspected["format"], inspected["metadata"]["hidden_size"]), ("safetensors", "384"))
 
     @unittest.skipUnless(HAS_MODEL, "WEFT_TEST_MODELS has no smollm2-135m.gguf")
     def test_ask_has_the_documented_fields(self):
@@ -164,5 +206,7 @@ class Program(unittest.TestCase):
 
 if __name__ == "__main__":
     if not HAS_MODEL:
-        print("SKIPPED: what needs a model, because WEFT_TEST_MODELS has no smollm2-135m.gguf")
+        print("SKIPPED: what needs a chat model, because WEFT_TEST_MODELS has no smollm2-135m.gguf")
+    if not HAS_ENCODER:
+        print("SKIPPED: embeddings, because WEFT_TEST_MODELS has no all-minilm-l6-v2")
     unittest.main(argv=sys.argv[:1])

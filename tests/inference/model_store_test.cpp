@@ -119,8 +119,12 @@ struct Fixture {
                {.name = "embedder",
                 .description = "",
                 .files = {{"model.safetensors", folder_model.size(), sha_of(folder_model)},
-                          {"config.json", 2, sha_of("{}")}},
-                .packages = {{"emb", "2.0", {"/model/model.safetensors", "/model/config.json"}}},
+                          {"config.json", 2, sha_of("{}")},
+                          {"1_Pooling/config.json", 2, sha_of("no")}},
+                .packages = {{"emb",
+                              "2.0",
+                              {"/model/model.safetensors", "/model/config.json",
+                               "/model/1_Pooling/config.json"}}},
                 .licence = "MIT",
                 .licence_url = "",
                 .is_folder = true}};
@@ -214,11 +218,54 @@ TEST_CASE("a model of several files becomes a folder") {
   CHECK(entry->path == f.models() / "embedder");
   CHECK(read_file(entry->path / "model.safetensors") == "weights");
   CHECK(read_file(entry->path / "config.json") == "{}");
+  CHECK(read_file(entry->path / "1_Pooling/config.json") == "no");
   CHECK(store.verify("embedder"));
   write_file(entry->path / "config.json", "[]");
   CHECK(store.verify("embedder").error().code == ErrorCode::kCorrupt);
   REQUIRE(store.remove("embedder"));
   CHECK_FALSE(fs::exists(entry->path));
+}
+
+TEST_CASE("a folder that an older release pulled with fewer files is pulled again") {
+  Fixture f;
+  auto fewer = f.catalog;
+  f.catalog[1].files.pop_back();
+  f.catalog[1].packages[0].members.pop_back();
+  REQUIRE(f.store().pull("embedder"));
+  f.catalog = fewer;
+  ModelStore store = f.store();
+  CHECK_FALSE(store.list()->at(1).present);
+  CHECK(store.path_of("embedder").error().code == ErrorCode::kNotFound);
+  const auto entry = store.pull("embedder");
+  REQUIRE(entry);
+  CHECK(read_file(entry->path / "1_Pooling/config.json") == "no");
+}
+
+TEST_CASE("an embedding model's folder is copied with the files that go with it") {
+  Fixture f;
+  const fs::path folder = f.dir / "my-encoder";
+  fs::create_directories(folder / "1_Pooling");
+  write_file(folder / "model.safetensors", "weights");
+  write_file(folder / "README.md", "not needed");
+  write_file(folder / "1_Pooling/config.json", "mean");
+  ModelStore store = f.store();
+  const auto refused = store.pull(folder.string());
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == ErrorCode::kNotFound);
+  CHECK(contains(refused.error().message, "config.json"));
+  write_file(folder / "config.json", "{}");
+  const auto entry = store.pull(folder.string() + "/");
+  REQUIRE(entry);
+  CHECK(entry->name == "my-encoder");
+  CHECK(entry->path == f.models() / "my-encoder");
+  CHECK(entry->sha256 == sha_of("weights"));
+  CHECK(read_file(entry->path / "1_Pooling/config.json") == "mean");
+  CHECK_FALSE(fs::exists(entry->path / "README.md"));
+  CHECK(store.verify("my-encoder"));
+  write_file(entry->path / "1_Pooling/config.json", "worn");
+  CHECK(store.verify("my-encoder").error().code == ErrorCode::kCorrupt);
+  REQUIRE(store.remove("my-encoder"));
+  CHECK_FALSE(fs::exists(f.models() / "my-encoder"));
 }
 
 TEST_CASE("an interrupted pull goes on at the part it had") {
