@@ -112,8 +112,9 @@ int main(int argc, char** argv) {
     }
   }
   if (options.model.empty()) {
-    std::fprintf(stderr, "usage: weft_engine_bench MODEL.gguf [--threads N] [--prompt N] "
-                         "[--generate N] [--repeat N]\n");
+    std::fprintf(stderr,
+                 "usage: weft_engine_bench MODEL.gguf [--threads N] [--prompt N] "
+                 "[--generate N] [--repeat N]\n");
     return 2;
   }
   const auto done = run(options);

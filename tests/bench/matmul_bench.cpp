@@ -236,7 +236,9 @@ int main(int argc, char** argv) {
     } else if (argument == "--type" && i + 1 < argc) {
       options.type = argv[++i];
     } else {
-      return std::fprintf(stderr, "matmul_bench [--json] [--bounds] [--level NAME] [--type NAME]\n"), 2;
+      return std::fprintf(stderr,
+                          "matmul_bench [--json] [--bounds] [--level NAME] [--type NAME]\n"),
+             2;
     }
   }
   Report report(options.json);
