@@ -3,11 +3,10 @@
 // the layout of matrix_layout.h, and which number stands for zero.
 
 #include "inference/cpu/lanes.h"
+#include "inference/cpu/matrix_layout.h"
 
 namespace weft::inference::cpu {
 namespace {
-
-constexpr std::size_t kVector = 4 * kGroupRows;  // bytes
 
 // Values 4 i .. 4 i + 3: the low nibbles hold the first sixteen of a block.
 inline Bytes nibbles(const std::uint8_t* quants, std::size_t i) {
@@ -20,40 +19,46 @@ inline Bytes five_bits(const std::uint8_t* quants, std::size_t i) {
   return either(nibbles(quants, i), bits(high, static_cast<int>(i) - 4, 16));
 }
 
-// weights(quants, i): values 4 i .. 4 i + 3 of a block of 32. kDotsPerSum: how many dot() fit in a
-// Dot of the narrowest level.
+// weights(quants, i): values 4 i .. 4 i + 3 of a block of 32. kStart: where the activations' starts
+// for this format's zero are, kNoStart if the zero is 0. kDotsPerSum: how many dot() fit in a Dot
+// of the narrowest level. kPlanes: 2 if AVX2 has to take the weights apart, low and high nibbles.
+constexpr std::size_t kNoStart = 0;
+
 struct Q4_0 {
   static constexpr std::size_t kQuantBytes = 16;
-  static constexpr int kZero = 8;
+  static constexpr std::size_t kStart = Block32::kStart8;
   static constexpr bool kHasMin = false;
   static constexpr std::size_t kDotsPerSum = 8;
+  static constexpr int kPlanes = 1;
   static Bytes weights(const std::uint8_t* quants, std::size_t i) { return nibbles(quants, i); }
 };
 
 struct Q4_1 : Q4_0 {
-  static constexpr int kZero = 0;
+  static constexpr std::size_t kStart = kNoStart;
   static constexpr bool kHasMin = true;
 };
 
-struct Q5_0 {
+struct Q5_0 : Q4_0 {
   static constexpr std::size_t kQuantBytes = 20;
-  static constexpr int kZero = 16;
-  static constexpr bool kHasMin = false;
-  static constexpr std::size_t kDotsPerSum = 8;
+  static constexpr std::size_t kStart = Block32::kStart16;
   static Bytes weights(const std::uint8_t* quants, std::size_t i) { return five_bits(quants, i); }
 };
 
 struct Q5_1 : Q5_0 {
-  static constexpr int kZero = 0;
+  static constexpr std::size_t kStart = kNoStart;
   static constexpr bool kHasMin = true;
   static constexpr std::size_t kDotsPerSum = 4;
 };
 
-struct Q8_0 {
+struct Q8_0 : Q4_0 {
   static constexpr std::size_t kQuantBytes = 32;
-  static constexpr int kZero = 128;
-  static constexpr bool kHasMin = false;
-  static constexpr std::size_t kDotsPerSum = 8;
+#if WEFT_SIMD_LEVEL == 1
+  // w - 128 = 16 * (high - 8) + low: the high plane has the zero 8.
+  static constexpr std::size_t kStart = Block32::kStart8;
+  static constexpr int kPlanes = 2;
+#else
+  static constexpr std::size_t kStart = Block32::kStart128;
+#endif
   static Bytes weights(const std::uint8_t* quants, std::size_t i) {
     return load_bytes(quants + kVector * i);
   }
@@ -65,7 +70,7 @@ struct Q4_K {
   static constexpr std::size_t kPairs = 4;
   static constexpr std::size_t kDots = 8;  // in a sub-block
   static constexpr std::size_t kDotsPerSum = 8;
-  static constexpr int kZero = 0;
+  static constexpr bool kHasStart = false;  // the zero is 0, not 32
   static constexpr bool kHasMin = true;
   static Bytes weights(const std::uint8_t* quants, std::size_t p, int which, std::size_t i) {
     return bits(load_bytes(quants + kVector * (8 * p + i)), 4 * which, 15);
@@ -87,7 +92,7 @@ struct Q6_K {
   static constexpr std::size_t kPairs = 8;
   static constexpr std::size_t kDots = 4;
   static constexpr std::size_t kDotsPerSum = 4;
-  static constexpr int kZero = 32;
+  static constexpr bool kHasStart = true;
   static constexpr bool kHasMin = false;
   static Bytes weights(const std::uint8_t* quants, std::size_t p, int which, std::size_t i) {
     // Pair p is quarter k of a half of 128; the low bits of quarters k and k + 2 share bytes.

@@ -3,13 +3,26 @@
 // WEFT_SIMD_LEVEL (see simd.h, whose rules hold here too). Integer results are exact.
 //
 //   Bytes   4 unsigned weights of each row; Ints, Floats: one number a row
+//   Fours   4 activations, the same for each row
 //   Dot     a running sum of weight * activation. On AVX2 it is two 16-bit halves a row, which wrap
-//           around: only the final value has to fit, so a sum starts from the activations' offsets,
-//           which moves weights to around zero. A step adds 4 products, at most 63 * 127 * 2 in a
-//           half, which doesn't saturate.
+//           around: only the final value has to fit, so a sum starts from the activations' starts
+//           (matrix_layout.h), which moves weights to around zero. A step adds 4 products, at most
+//           63 * 127 * 2 in a half, which doesn't saturate.
 //   Pairs   two small signed numbers a row
+//   Scale   what a Dot is multiplied with: one small signed number a row
+//
+// Each is kVector bytes long.
 
 #include "inference/cpu/simd.h"
+
+// The scalar twin stays as it is written: unrolled, its arrays keep the compiler busy for minutes.
+#if WEFT_SIMD_LEVEL == 0
+#define WEFT_UNROLL
+#define WEFT_INLINE inline
+#else
+#define WEFT_UNROLL _Pragma("GCC unroll 8")
+#define WEFT_INLINE [[gnu::always_inline]] inline
+#endif
 
 namespace weft::inference::cpu {
 namespace {
@@ -18,6 +31,23 @@ inline std::int32_t load_dword(const void* from) {
   std::int32_t value;
   __builtin_memcpy(&value, from, sizeof value);
   return value;
+}
+
+inline float load_float(const void* from) {
+  float value;
+  __builtin_memcpy(&value, from, sizeof value);
+  return value;
+}
+
+// What a Dot starts from, given the sums of the activations whose index mod 4 is 0 or 1, and of the
+// others, so that weights count from `zero`.
+inline std::int32_t dot_start(int first, int second, int zero) {
+#if WEFT_SIMD_LEVEL == 1
+  return static_cast<std::int32_t>(static_cast<std::uint32_t>(-second * zero) << 16 |
+                                   (static_cast<std::uint32_t>(-first * zero) & 0xFFFF));
+#else
+  return -(first + second) * zero;
+#endif
 }
 
 #if WEFT_SIMD_LEVEL == 0
@@ -32,6 +62,9 @@ struct Ints {
 };
 struct Floats {
   float at[kGroupRows];
+};
+struct Fours {
+  std::int8_t at[4];
 };
 using Dot = Ints;
 struct Pairs {
@@ -56,14 +89,12 @@ inline Bytes either(const Bytes& a, const Bytes& b) {
 }
 
 inline Ints zero_ints() { return {}; }
-template <int kZero>
-Dot start(const std::int16_t* offsets) {
-  WEFT_EACH(Dot, kGroupRows, kZero * (offsets[0] + offsets[1]));
-}
-inline Dot dot(const Dot& sum, const Bytes& w, const std::int8_t* a) {
+inline Dot start_dot(const std::uint8_t* from) { WEFT_EACH(Dot, kGroupRows, load_dword(from)); }
+inline Fours load_fours(const std::int8_t* a) { return {{a[0], a[1], a[2], a[3]}}; }
+inline Dot dot(const Dot& sum, const Bytes& w, const Fours& a) {
   WEFT_EACH(Dot, kGroupRows,
-            sum.at[i] + w.at[4 * i] * a[0] + w.at[4 * i + 1] * a[1] + w.at[4 * i + 2] * a[2] +
-                w.at[4 * i + 3] * a[3]);
+            sum.at[i] + w.at[4 * i] * a.at[0] + w.at[4 * i + 1] * a.at[1] +
+                w.at[4 * i + 2] * a.at[2] + w.at[4 * i + 3] * a.at[3]);
 }
 inline Ints widen(const Dot& a) { return a; }
 inline Ints add_ints(const Ints& a, const Ints& b) {
@@ -121,6 +152,7 @@ constexpr std::size_t kGroupRows = 8;
 
 using Bytes = __m256i;
 using Ints = __m256i;
+using Fours = __m256i;
 using Dot = __m256i;
 using Pairs = __m256i;
 using Scale = __m256i;
@@ -142,13 +174,13 @@ inline Bytes bits(Bytes a, int shift, int mask) {
 inline Bytes either(Bytes a, Bytes b) { return _mm256_or_si256(a, b); }
 
 inline Ints zero_ints() { return _mm256_setzero_si256(); }
-template <int kZero>
-Dot start(const std::int16_t* offsets) {
-  if constexpr (kZero == 0) return _mm256_setzero_si256();
-  return _mm256_mullo_epi16(broadcast_dword(offsets), _mm256_set1_epi16(kZero));
-}
-inline Dot dot(Dot sum, Bytes w, const std::int8_t* a) {
-  return _mm256_add_epi16(sum, _mm256_maddubs_epi16(w, broadcast_dword(a)));
+inline Dot start_dot(const std::uint8_t* from) { return broadcast_dword(from); }
+inline Fours load_fours(const std::int8_t* a) { return broadcast_dword(a); }
+inline Dot dot(Dot sum, Bytes w, Fours a) {
+  sum = _mm256_add_epi16(sum, _mm256_maddubs_epi16(w, a));
+  // Or the compiler makes trees of the sums, for which there aren't registers enough.
+  __asm__("" : "+x"(sum));
+  return sum;
 }
 inline Ints widen(Dot a) { return _mm256_madd_epi16(a, _mm256_set1_epi16(1)); }
 inline Ints widen_by_16(Dot a) { return _mm256_madd_epi16(a, _mm256_set1_epi16(16)); }
@@ -190,6 +222,7 @@ constexpr std::size_t kGroupRows = 16;
 
 using Bytes = __m512i;
 using Ints = __m512i;
+using Fours = __m512i;
 using Dot = __m512i;
 using Pairs = __m512i;
 using Scale = __m512i;
@@ -208,14 +241,9 @@ inline Bytes bits(Bytes a, int shift, int mask) {
 inline Bytes either(Bytes a, Bytes b) { return _mm512_or_si512(a, b); }
 
 inline Ints zero_ints() { return _mm512_setzero_si512(); }
-template <int kZero>
-Dot start(const std::int16_t* offsets) {
-  if constexpr (kZero == 0) return _mm512_setzero_si512();
-  return _mm512_madd_epi16(broadcast_dword(offsets), _mm512_set1_epi16(kZero));
-}
-inline Dot dot(Dot sum, Bytes w, const std::int8_t* a) {
-  return _mm512_dpbusd_epi32(sum, w, broadcast_dword(a));
-}
+inline Dot start_dot(const std::uint8_t* from) { return broadcast_dword(from); }
+inline Fours load_fours(const std::int8_t* a) { return broadcast_dword(a); }
+inline Dot dot(Dot sum, Bytes w, Fours a) { return _mm512_dpbusd_epi32(sum, w, a); }
 inline Ints widen(Dot a) { return a; }
 inline Ints add_ints(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
 
@@ -228,7 +256,7 @@ inline Ints add_scaled(Ints sum, Dot a, Scale scale) {
   return _mm512_add_epi32(sum, _mm512_mullo_epi32(a, scale));
 }
 inline Ints add_pairs(Ints sum, Pairs p, const std::int16_t* x) {
-  return _mm512_add_epi32(sum, _mm512_madd_epi16(p, broadcast_dword(x)));
+  return _mm512_dpwssd_epi32(sum, p, broadcast_dword(x));
 }
 
 inline Floats zero_floats() { return _mm512_setzero_ps(); }
@@ -245,6 +273,22 @@ inline Floats fma(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c
 inline void store(float* to, Floats a) { _mm512_storeu_ps(to, a); }
 
 #endif
+
+constexpr std::size_t kVector = 4 * kGroupRows;  // bytes
+
+// A vector of any kind from and to memory, as it is.
+template <typename Vector>
+Vector get(const std::uint8_t* from) {
+  static_assert(sizeof(Vector) == kVector);
+  Vector value;
+  __builtin_memcpy(&value, from, kVector);
+  return value;
+}
+template <typename Vector>
+void put(std::uint8_t* to, const Vector& value) {
+  static_assert(sizeof(Vector) == kVector);
+  __builtin_memcpy(to, &value, kVector);
+}
 
 }  // namespace
 }  // namespace weft::inference::cpu

@@ -1,7 +1,8 @@
 #pragma once
-// How packed weights lie in memory. G = Kernels::group_rows rows form a group, which holds for all
-// its blocks first the quants and then, per block, the numbers beside them, and is padded to 64
-// bytes. A "vector" is 4 bytes of each row: byte 4 r + j belongs to row r.
+// How packed weights lie in memory. G = Kernels::group_rows rows form a group, which holds block
+// after block the quants and the numbers beside them, and is padded to 64 bytes: one stream of
+// memory for a product with one row. A "vector" is 4 bytes of each row: byte 4 r + j belongs to row
+// r.
 //
 //   format      quants of a block, in vectors                         beside them, in G-element
 //   rows Q4_0 Q4_1   4: the file's dwords: values 4 i + j low, 16 + .. high  half d (Q4_1: half m)
@@ -68,26 +69,28 @@ constexpr std::size_t group_bytes(TensorType type, std::size_t columns,
 // Activations lie in tiles of kTileRows rows, the last tile in as many as are left: n slots. Tiles
 // follow each other, a tile holds its blocks one after the other, and a block holds of each slot:
 //
-//   kQ8Block32    32 int8 q | float scale | float scale * sum(q) | 2 int16 offsets
-//   kQ8Block256   256 int8 q | float scale | 16 x 2 int16 offsets | 8 int16 sums of 32 q
-//   float kinds   a float; a block is a column
+//   kQ8Block32    32 int8 q | float scale | float scale * sum(q) | 3 starts, for the zeros 8, 16,
+//   128 kQ8Block256   256 int8 q | float scale | 16 starts of 16 q, for the zero 32 | 8 int16 sums
+//   of 32 q float kinds   a float; a block is a column
 //
-// first all slots' q, then all slots' scales, and so on. The two offsets of a run of q (32 or 16)
-// are minus the sum of those whose index mod 4 is 0 or 1, and minus the sum of the others.
+// first all slots' q, then all slots' scales, and so on. A start is the 4 bytes from which the
+// level starts a dot product with q, so that the weights count from their zero: see dot_start().
 constexpr std::size_t kTileRows = 4;
 
 struct Block32 {
   static constexpr std::size_t kValues = 32;
   static constexpr std::size_t kScale = 32;  // where the parts start in a block of one slot
   static constexpr std::size_t kScaledSum = 36;
-  static constexpr std::size_t kOffsets = 40;
-  static constexpr std::size_t kBytes = 44;
+  static constexpr std::size_t kStart8 = 40;
+  static constexpr std::size_t kStart16 = 44;
+  static constexpr std::size_t kStart128 = 48;
+  static constexpr std::size_t kBytes = 52;
 };
 
 struct Block256 {
   static constexpr std::size_t kValues = 256;
   static constexpr std::size_t kScale = 256;
-  static constexpr std::size_t kOffsets = 260;
+  static constexpr std::size_t kStarts = 260;
   static constexpr std::size_t kSums = 324;
   static constexpr std::size_t kBytes = 340;
 };

@@ -148,15 +148,14 @@ void pack_group(TensorType type, std::size_t columns, std::size_t group_rows,
     return pack_floats(shape.bytes, columns, group_rows, from, out.data());
   }
   std::memset(out.data() + used, 0, out.size() - used);
-  std::uint8_t* quants = out.data();
-  std::uint8_t* side = out.data() + blocks * packed.quant_bytes * group_rows;
+  std::uint8_t* to = out.data();
   for (std::size_t b = 0; b < blocks; ++b) {
+    std::uint8_t* side = to + packed.quant_bytes * group_rows;
     for (std::size_t r = 0; r < group_rows; ++r) {
       const std::uint8_t* block = from + (r * blocks + b) * shape.bytes;
-      pack_block(type, block, Place(quants, side, group_rows, r));
+      pack_block(type, block, Place(to, side, group_rows, r));
     }
-    quants += packed.quant_bytes * group_rows;
-    side += packed.side_bytes * group_rows;
+    to = side + packed.side_bytes * group_rows;
   }
 }
 

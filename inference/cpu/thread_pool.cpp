@@ -12,12 +12,18 @@
 #include <utility>
 #include <vector>
 
+#include "inference/cpu/team_sizer.h"
+
 namespace weft::inference::cpu {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 // A waiting thread first spins: a partner that runs comes within a fraction of a microsecond. Then
-// it sleeps: on a busy machine the partner may need this very core.
+// it sleeps: on a busy machine the partner may need this very core. From one run to the next it
+// takes longer: a token is chosen from 150,000 logits meanwhile, and waking costs as much again.
 constexpr auto kSpinTime = std::chrono::microseconds(20);
+constexpr auto kSpinTimeBetweenRuns = std::chrono::microseconds(100);
 constexpr int kPausesPerLook = 16;  // at the clock
 
 void pause() noexcept {
@@ -37,22 +43,22 @@ class alignas(128) Signal {
     if (sleepers_.load(std::memory_order_seq_cst) != 0) value_.notify_all();
   }
 
-  void wait_while(std::uint32_t seen) noexcept {
-    if (spin_while(seen)) return;
+  void wait_while(std::uint32_t seen, Clock::duration spin_time) noexcept {
+    if (spin_while(seen, spin_time)) return;
     sleepers_.fetch_add(1, std::memory_order_seq_cst);
     while (value_.load(std::memory_order_seq_cst) == seen) value_.wait(seen);
     sleepers_.fetch_sub(1, std::memory_order_relaxed);
   }
 
  private:
-  bool spin_while(std::uint32_t seen) const noexcept {
-    const auto end = std::chrono::steady_clock::now() + kSpinTime;
+  bool spin_while(std::uint32_t seen, Clock::duration time) const noexcept {
+    const auto end = Clock::now() + time;
     do {
       for (int i = 0; i < kPausesPerLook; ++i) {
         if (get() != seen) return true;
         pause();
       }
-    } while (std::chrono::steady_clock::now() < end);
+    } while (Clock::now() < end);
     return false;
   }
 
@@ -75,21 +81,24 @@ std::size_t physical_cores() {
   return cores.empty() ? logical : cores.size();
 }
 
-class Barrier final : public Team {
+class Barrier {
  public:
   explicit Barrier(std::size_t threads) : threads_(threads) {}
 
-  std::size_t size() const noexcept override { return threads_; }
+  std::size_t threads() const noexcept { return threads_; }
 
-  void barrier() noexcept override {
-    if (threads_ == 1) return;
+  /// Returns how long the thread waited.
+  Clock::duration arrive() noexcept {
+    if (threads_ == 1) return {};
     const std::uint32_t round = round_.get();
     if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == threads_) {
       arrived_.store(0, std::memory_order_relaxed);
       round_.advance();
-    } else {
-      round_.wait_while(round);
+      return {};
     }
+    const auto start = Clock::now();
+    round_.wait_while(round, kSpinTime);
+    return Clock::now() - start;
   }
 
  private:
@@ -98,10 +107,26 @@ class Barrier final : public Team {
   Signal round_;
 };
 
+// One thread's view of its team.
+class Member final : public Team {
+ public:
+  explicit Member(Barrier& barrier) : barrier_(barrier) {}
+
+  std::size_t size() const noexcept override { return barrier_.threads(); }
+  void barrier() noexcept override { waited_ += barrier_.arrive(); }
+
+  Clock::duration waited() const noexcept { return waited_; }
+
+ private:
+  Barrier& barrier_;
+  Clock::duration waited_{0};
+};
+
 }  // namespace
 
 struct ThreadPool::State {
-  explicit State(std::size_t threads) : team(threads) {}
+  State(std::size_t threads, const ThreadPoolOptions& chosen)
+      : options(chosen), barrier(threads), sizer(threads) {}
 
   ~State() {  // also if a worker couldn't be started: the others have to end
     stop.store(true, std::memory_order_release);
@@ -109,7 +134,10 @@ struct ThreadPool::State {
     workers.clear();  // joins
   }
 
-  Barrier team;
+  const ThreadPoolOptions options;
+  Barrier barrier;
+  Barrier alone{1};
+  TeamSizer sizer;
   Signal start;
   std::atomic<bool> stop{false};
   const std::function<void(std::size_t, Team&)>* body = nullptr;  // published by start
@@ -118,17 +146,18 @@ struct ThreadPool::State {
 
   void work(std::size_t thread) noexcept {
     for (std::uint32_t seen = 0;; ++seen) {
-      start.wait_while(seen);
+      start.wait_while(seen, kSpinTimeBetweenRuns);
       if (stop.load(std::memory_order_acquire)) return;
-      (*body)(thread, team);
-      team.barrier();
+      Member member(barrier);
+      (*body)(thread, member);
+      member.barrier();
     }
   }
 };
 
-ThreadPool::ThreadPool(std::size_t threads) {
+ThreadPool::ThreadPool(std::size_t threads, const ThreadPoolOptions& options) {
   const std::size_t size = threads == 0 ? physical_cores() : threads;
-  state_ = std::make_unique<State>(size);
+  state_ = std::make_unique<State>(size, options);
   state_->workers.reserve(size - 1);
   for (std::size_t i = 1; i < size; ++i) {
     state_->workers.emplace_back([state = state_.get(), i] { state->work(i); });
@@ -137,14 +166,23 @@ ThreadPool::ThreadPool(std::size_t threads) {
 
 ThreadPool::~ThreadPool() = default;
 
-std::size_t ThreadPool::size() const noexcept { return state_->team.size(); }
+std::size_t ThreadPool::size() const noexcept { return state_->barrier.threads(); }
 
 void ThreadPool::run(const std::function<void(std::size_t thread, Team& team)>& body) {
   const std::lock_guard lock(state_->one_run);
+  const auto begin = Clock::now();
+  if (size() == 1 ||
+      (state_->options.yield_to_load && state_->sizer.next(begin.time_since_epoch()) == 1)) {
+    Member member(state_->alone);
+    return body(0, member);
+  }
   state_->body = &body;
   state_->start.advance();
-  body(0, state_->team);
-  state_->team.barrier();  // nobody still uses `body`
+  Member member(state_->barrier);
+  body(0, member);
+  member.barrier();  // nobody still uses `body`
+  const auto end = Clock::now();
+  state_->sizer.ran(end.time_since_epoch(), end - begin, member.waited());
 }
 
 }  // namespace weft::inference::cpu

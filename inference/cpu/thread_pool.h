@@ -1,6 +1,8 @@
 #pragma once
 // A team of threads that run one function together, many times a second: a decode step has a
-// hundred small barriers. Workers spin briefly, then sleep; the caller is thread 0.
+// hundred small barriers. Workers spin briefly, then sleep; the caller is thread 0. While the
+// machine is so busy elsewhere that a team is slower than one thread, the caller runs alone
+// (team_sizer.h).
 
 #include <cstddef>
 #include <functional>
@@ -17,19 +19,23 @@ class Team {
   virtual void barrier() noexcept = 0;
 };
 
+struct ThreadPoolOptions {
+  bool yield_to_load = true;  // false: every run has all threads, however slow that is
+};
+
 /// One pool serves all models of a process. run() calls are serialised.
 class ThreadPool {
  public:
   /// `threads` >= 1 counts the caller; 0 means one a physical core.
-  explicit ThreadPool(std::size_t threads);
+  explicit ThreadPool(std::size_t threads, const ThreadPoolOptions& options = {});
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
-  std::size_t size() const noexcept;
+  std::size_t size() const noexcept;  // the most threads that a team has
 
-  /// Calls body(thread, team) on every thread, thread = 0..size-1, and waits for all.
-  /// `body` doesn't throw.
+  /// Calls body(thread, team) on every thread of a team, thread = 0..team.size()-1, and waits for
+  /// all. The team has size() threads or, on a busy machine, one. `body` doesn't throw.
   void run(const std::function<void(std::size_t thread, Team& team)>& body);
 
  private:

@@ -1,12 +1,16 @@
 #pragma once
-// The multiply sequence of an AVX2 block product with nothing around it: the instruction bound.
+// The multiply sequence of a block product with nothing around it, everything in the first-level
+// cache: the instruction bound of a level.
 
 namespace bench {
 
-constexpr double kSequenceMacs = 1e6 * 256;
+/// Blocks of 32 columns by as many weight rows as a vector has dwords, by one row of activations.
+constexpr int kSequenceBlocks = 1000000;
 
-/// A million blocks of 8 rows by 32 columns with `steps` multiplies each (8: weights of up to 6
-/// bits, 16: two planes), everything in L1.
+/// AVX2: 8 weight rows. `steps`: multiplies a block, 8 for weights of up to 6 bits, 16 for two
+/// planes.
 void multiply_sequence_avx2(int steps);
+/// AVX-512 VNNI: 16 weight rows.
+void multiply_sequence_avx512vnni();
 
 }  // namespace bench

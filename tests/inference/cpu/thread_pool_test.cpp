@@ -9,9 +9,12 @@
 using weft::inference::cpu::Team;
 using weft::inference::cpu::ThreadPool;
 
+// The tests want all threads, whatever else the machine does.
+constexpr weft::inference::cpu::ThreadPoolOptions kAll = {.yield_to_load = false};
+
 TEST_CASE("run calls the body once on every thread and returns after all") {
   for (const std::size_t threads : {1U, 2U, 3U, 8U}) {
-    ThreadPool pool(threads);
+    ThreadPool pool(threads, kAll);
     REQUIRE(pool.size() == threads);
     std::vector<int> calls(threads, 0);
     for (int round = 0; round < 200; ++round) {
@@ -25,7 +28,7 @@ TEST_CASE("run calls the body once on every thread and returns after all") {
 }
 
 TEST_CASE("the caller is thread 0") {
-  ThreadPool pool(2);
+  ThreadPool pool(2, kAll);
   std::thread::id first;
   pool.run([&](std::size_t thread, Team&) {
     if (thread == 0) first = std::this_thread::get_id();
@@ -36,7 +39,7 @@ TEST_CASE("the caller is thread 0") {
 TEST_CASE("what a thread wrote before a barrier all see after it") {
   constexpr std::size_t kThreads = 4;  // more than many machines have: barriers must sleep too
   constexpr int kRounds = 500;
-  ThreadPool pool(kThreads);
+  ThreadPool pool(kThreads, kAll);
   std::vector<int> values(kThreads, 0);  // plain: a missing order is a race for ThreadSanitizer
   std::atomic<int> wrong{0};
   pool.run([&](std::size_t thread, Team& team) {
@@ -51,7 +54,7 @@ TEST_CASE("what a thread wrote before a barrier all see after it") {
 }
 
 TEST_CASE("threads of different owners may use one pool") {
-  ThreadPool pool(2);
+  ThreadPool pool(2, kAll);
   int total = 0;  // run() calls are serialised, so this needs no lock
   const auto use = [&] {
     for (int i = 0; i < 300; ++i) {
@@ -67,7 +70,7 @@ TEST_CASE("threads of different owners may use one pool") {
 }
 
 TEST_CASE("a pool wakes up after its workers have gone to sleep") {
-  ThreadPool pool(3);
+  ThreadPool pool(3, kAll);
   std::atomic<int> calls{0};
   for (int i = 0; i < 20; ++i) {
     pool.run([&](std::size_t, Team&) { ++calls; });
@@ -77,3 +80,22 @@ TEST_CASE("a pool wakes up after its workers have gone to sleep") {
 }
 
 TEST_CASE("zero threads mean one a physical core") { CHECK(ThreadPool(0).size() >= 1); }
+
+TEST_CASE(
+    "a team whose partner is always late is left for a while, unless all threads are asked for") {
+  for (const bool yield_to_load : {true, false}) {
+    ThreadPool pool(2, {.yield_to_load = yield_to_load});
+    const auto run = [&] {
+      std::size_t size = 0;
+      pool.run([&](std::size_t thread, Team& team) {
+        if (thread == 0) size = team.size();
+        if (thread == 1) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        team.barrier();
+      });
+      return size;
+    };
+    CHECK(run() == 2);
+    CHECK(run() == (yield_to_load ? 1 : 2));  // within the 20 ms after the verdict
+    CHECK(pool.size() == 2);
+  }
+}
