@@ -159,7 +159,7 @@ Result<ExitCode> run_complete(Context& context, const Options& options) {
     request = std::move(made);
     WEFT_TRY_VOID(validate(request.generate.sampling));
   }
-  WEFT_TRY(engine, load_engine(context));
+  WEFT_TRY(engine, load_engine(context, {.chat = !options.raw}));
   WEFT_TRY(session,
            inference::Session::open(engine.model, *engine.pool,
                                     {.context_length_max = engine.context_length(context.config)}));

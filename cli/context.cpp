@@ -23,7 +23,7 @@ Result<std::filesystem::path> model_path(const Context& context) {
   return path;
 }
 
-Result<Engine> load_engine(Context& context) {
+Result<Engine> load_engine(Context& context, const EngineUse& use) {
   const auto start = std::chrono::steady_clock::now();
   Engine engine;
   engine.name = context.config.string("model.name");
@@ -41,8 +41,10 @@ Result<Engine> load_engine(Context& context) {
   WEFT_TRY(model, inference::Model::load(path, options));
   engine.model = std::move(model);
   progress.clear();
-  if (!engine.model->template_warning().empty()) {
-    context.console.warn(engine.model->template_warning());
+  if (use.chat && !engine.model->template_warning().empty()) {
+    context.console.warn(engine.model->template_warning() +
+                         ": ChatML is used. A base model isn't made for chat; it continues text: "
+                         "weft complete --raw");
   }
   engine.load_seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

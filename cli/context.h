@@ -38,8 +38,12 @@ struct Engine {
 /// Where the configured model's file is. Errors: kNotFound says how to pull it.
 Result<std::filesystem::path> model_path(const Context& context);
 
+struct EngineUse {
+  bool chat = true;  // warns if the model has no chat template of its own
+};
+
 /// Loads the model that the configuration names, with a progress bar.
 /// Errors: kNotFound says how to pull it.
-Result<Engine> load_engine(Context& context);
+Result<Engine> load_engine(Context& context, const EngineUse& use = {});
 
 }  // namespace weft::cli

@@ -8,6 +8,8 @@ nlohmann::ordered_json usage_json(const inference::Usage& usage) {
   return {{"prompt_tokens", usage.prompt_tokens},
           {"cached_tokens", usage.cached_tokens},
           {"completion_tokens", usage.answer_tokens},
+          {"drafted_tokens", usage.drafted_tokens},
+          {"accepted_tokens", usage.accepted_tokens},
           {"total_tokens", usage.prompt_tokens + usage.answer_tokens}};
 }
 

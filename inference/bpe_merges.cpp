@@ -1,8 +1,6 @@
 #include "inference/bpe_merges.h"
 
-#include <algorithm>
 #include <bit>
-#include <cstring>
 #include <queue>
 #include <string>
 #include <tuple>
@@ -14,24 +12,11 @@ namespace {
 constexpr std::size_t kProbesMax = 512;
 // Up to here, scanning all ranks for the lowest beats a queue; the arrays live on the stack.
 constexpr std::size_t kShortPieceBytesMax = 48;
-constexpr std::size_t kCacheEntriesMax = 8192;
 constexpr std::uint64_t kGolden = 0x9E3779B97F4A7C15U;  // 2^64 / golden ratio
 
 std::uint64_t pair_key(TokenId left, TokenId right) noexcept {
   return static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32 |
          static_cast<std::uint32_t>(right);
-}
-
-std::uint64_t piece_hash(std::string_view piece) noexcept {
-  std::uint64_t head = 0;
-  std::uint64_t tail = 0;
-  if (piece.size() >= 8) {
-    std::memcpy(&head, piece.data(), 8);
-    std::memcpy(&tail, piece.data() + piece.size() - 8, 8);
-  } else {
-    std::memcpy(&head, piece.data(), piece.size());
-  }
-  return ((head * kGolden ^ tail) + piece.size()) * kGolden;
 }
 
 }  // namespace
@@ -69,24 +54,28 @@ const BpeMerges::Merge& BpeMerges::find(TokenId left, TokenId right) const noexc
   return slots_[slot];
 }
 
-BpePieceEncoder::BpePieceEncoder(const BpeMerges& merges, std::size_t text_bytes)
-    : merges_(merges), cache_(std::min(std::bit_ceil(text_bytes / 16 + 1), kCacheEntriesMax)) {
+BpePieceEncoder::BpePieceEncoder(const BpeMerges& merges, std::size_t text_bytes,
+                                 const Vocabulary* whole_pieces)
+    : merges_(merges), whole_pieces_(whole_pieces), cache_(text_bytes) {
   ids_.reserve(text_bytes / 3 + 8);
 }
 
 void BpePieceEncoder::append(std::string_view piece) {
-  if (piece.size() > kShortPieceBytesMax) return merge_long(piece);
-  Remembered& entry = cache_[piece_hash(piece) >> 40 & (cache_.size() - 1)];
-  if (entry.piece == piece) {
-    for (std::size_t i = 0; i < entry.count; ++i) {
-      const TokenId id = ids_[entry.begin + i];
-      ids_.push_back(id);
-    }
+  if (piece.size() > kShortPieceBytesMax) {
+    if (!append_whole(piece)) merge_long(piece);
     return;
   }
-  const std::size_t begin = ids_.size();
-  merge_short(piece);
-  entry = {piece, begin, ids_.size() - begin};
+  cache_.append(piece, ids_, [&] {
+    if (!append_whole(piece)) merge_short(piece);
+  });
+}
+
+bool BpePieceEncoder::append_whole(std::string_view piece) {
+  if (whole_pieces_ == nullptr) return false;
+  const auto id = whole_pieces_->table.find(piece);
+  if (!id || !whole_pieces_->is_text(*id)) return false;
+  ids_.push_back(*id);
+  return true;
 }
 
 void BpePieceEncoder::merge_short(std::string_view piece) {

@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "base/result.h"
+#include "inference/piece_cache.h"
 #include "inference/token.h"
+#include "inference/tokenizer_vocabulary.h"
 
 namespace weft::inference {
 
@@ -47,8 +49,11 @@ class BpeMerges {
 /// Encodes the pieces of one text, in order. Pieces that came before in the same text cost a copy.
 class BpePieceEncoder {
  public:
-  /// `merges` is borrowed; `text_bytes` is about how much text follows.
-  BpePieceEncoder(const BpeMerges& merges, std::size_t text_bytes);
+  /// `merges` is borrowed; `text_bytes` is about how much text follows. With `whole_pieces`
+  /// (borrowed), a piece that is a token as it stands becomes that token, whatever the merges say:
+  /// Llama 3 has tokens that its merges don't reach.
+  BpePieceEncoder(const BpeMerges& merges, std::size_t text_bytes,
+                  const Vocabulary* whole_pieces = nullptr);
 
   /// Appends the tokens of `piece`, which must stay where it is while this lives.
   /// O(n log n) in its length.
@@ -57,18 +62,14 @@ class BpePieceEncoder {
   std::vector<TokenId> take() && { return std::move(ids_); }
 
  private:
-  struct Remembered {  // `piece` gave ids_[begin, begin + count)
-    std::string_view piece;
-    std::size_t begin = 0;
-    std::size_t count = 0;
-  };
-
+  bool append_whole(std::string_view piece);
   void merge_short(std::string_view piece);
   void merge_long(std::string_view piece);
 
   const BpeMerges& merges_;
+  const Vocabulary* whole_pieces_;
   std::vector<TokenId> ids_;
-  std::vector<Remembered> cache_;  // direct-mapped
+  PieceCache cache_;
 };
 
 }  // namespace weft::inference

@@ -8,6 +8,20 @@
 namespace weft::inference {
 namespace {
 
+struct NamedSplitter {
+  std::string_view name;  // of tokenizer.ggml.pre
+  BpeSplitter splitter;
+};
+constexpr NamedSplitter kNames[] = {
+    {"gpt-2", BpeSplitter::kGpt2},
+    {"smollm", BpeSplitter::kSmollm},
+    {"llama-bpe", BpeSplitter::kLlama3},
+    {"llama3", BpeSplitter::kLlama3},
+    {"llama-v3", BpeSplitter::kLlama3},
+    {"qwen2", BpeSplitter::kQwen2},
+    {"deepseek-r1-qwen", BpeSplitter::kQwen2},
+};
+
 constexpr std::uint8_t kWordTraits = kLetter | kNumber | kWhiteSpace;
 
 // One character: its traits reduced to the three classes the expressions name.
@@ -88,6 +102,22 @@ std::size_t space_piece(const SpaceRun& run, bool at_end) noexcept {
   return at_end || run.last == 0 ? run.end : run.last;
 }
 
+std::size_t numbers_end(std::string_view text, std::size_t at) noexcept {
+  return run_end(text, at, [](const Char& c) { return c.is_number(); });
+}
+
+std::size_t first_piece_gpt2(std::string_view text) noexcept {
+  if (const std::size_t size = contraction(text, false); size != 0) return size;
+  const Char first = char_at(text, 0);
+  const std::size_t start = first.byte == ' ' ? 1 : 0;
+  const Char body = start == 0 ? first : char_at(text, start);
+  if (body.is_letter()) return letters_end(text, start + body.size);
+  if (body.is_number()) return numbers_end(text, start + body.size);
+  if (body.is_symbol()) return symbols_end(text, start + body.size);
+  const SpaceRun run = space_run(text);
+  return space_piece(run, run.end == text.size());
+}
+
 std::size_t first_piece_smollm(std::string_view text) noexcept {
   const Char first = char_at(text, 0);
   if (first.is_number()) return first.size;
@@ -103,10 +133,22 @@ std::size_t first_piece_smollm(std::string_view text) noexcept {
   return space_piece(run, after.size == 0 || after.is_number());
 }
 
-std::size_t first_piece_qwen2(std::string_view text) noexcept {
+// The end of the first `count` (>= 1) numbers at most, of which there is one at least.
+std::size_t some_numbers_end(std::string_view text, std::size_t count) noexcept {
+  std::size_t end = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const Char next = char_at(text, end);
+    if (!next.is_number()) break;
+    end += next.size;
+  }
+  return end;
+}
+
+// GPT-4's expression: that of Llama 3 and, but for the numbers, of Qwen 2.
+std::size_t first_piece_gpt4(std::string_view text, std::size_t numbers_max) noexcept {
   const Char first = char_at(text, 0);
   if (first.is_letter()) return letters_end(text, first.size);
-  if (first.is_number()) return first.size;
+  if (first.is_number()) return some_numbers_end(text, numbers_max);
   if (const std::size_t size = contraction(text, true); size != 0) return size;
   const Char second = char_at(text, first.size);
   if (!first.is_newline() && second.is_letter()) {
@@ -124,14 +166,34 @@ std::size_t first_piece_qwen2(std::string_view text) noexcept {
 }  // namespace
 
 std::optional<BpeSplitter> bpe_splitter(std::string_view name) noexcept {
-  if (name == "smollm") return BpeSplitter::kSmollm;
-  if (name == "qwen2") return BpeSplitter::kQwen2;
+  for (const NamedSplitter& known : kNames) {
+    if (known.name == name) return known.splitter;
+  }
   return std::nullopt;
+}
+
+std::string bpe_splitter_names() {
+  std::string names;
+  for (const NamedSplitter& known : kNames) {
+    if (!names.empty()) names += ", ";
+    names += known.name;
+  }
+  return names;
 }
 
 std::size_t first_piece(BpeSplitter splitter, std::string_view text) noexcept {
   if (text.empty()) return 0;
-  return splitter == BpeSplitter::kSmollm ? first_piece_smollm(text) : first_piece_qwen2(text);
+  switch (splitter) {
+    case BpeSplitter::kGpt2:
+      return first_piece_gpt2(text);
+    case BpeSplitter::kSmollm:
+      return first_piece_smollm(text);
+    case BpeSplitter::kLlama3:
+      return first_piece_gpt4(text, 3);
+    case BpeSplitter::kQwen2:
+      return first_piece_gpt4(text, 1);
+  }
+  return text.size();  // not reached: the cases are all
 }
 
 }  // namespace weft::inference

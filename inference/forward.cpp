@@ -3,16 +3,11 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
-#include <limits>
 
 #include "inference/model_config.h"
 
 namespace weft::inference {
 namespace {
-
-/// Query tokens that attend together: enough rows to reuse each key loaded, few enough to stay in
-/// the first-level cache.
-constexpr std::size_t kQueryTokens = 16;
 
 struct Range {
   std::size_t begin;
@@ -49,26 +44,16 @@ struct Forward::Scratch {
   std::vector<float> row;                   // a normed row
   QuantisedInput normed, attended, hidden;  // of a single token
   std::vector<float> queries, scores, out;
-  std::vector<cpu::AttentionRow> softmax;
-  std::vector<std::uint8_t> visible;
 };
 
-struct Forward::Chunk {
-  std::size_t position;      // of its first token
-  std::size_t count;         // tokens
-  std::size_t first_wanted;  // of them, whose states after the last layer are wanted
-  KvCache* cache;
-};
-
-/// One thread's part of a chunk. A single token's norm and quantisation are computed by every
-/// thread for itself, which is cheaper than a barrier; a longer chunk's are split by token.
+/// One thread's part of a step. A single token's norm and quantisation are computed by every
+/// thread for itself, which is cheaper than a barrier; those of more tokens are split.
 class Forward::Worker {
  public:
-  Worker(Forward& forward, const Chunk& chunk, std::size_t thread, cpu::Team& team)
+  Worker(Forward& forward, std::size_t thread, cpu::Team& team)
       : f_(forward),
         config_(forward.model_.config),
         kernels_(forward.kernels_),
-        chunk_(chunk),
         thread_(thread),
         team_(team),
         scratch_(forward.scratch_[thread]) {}
@@ -79,10 +64,11 @@ class Forward::Worker {
       project(layer);
       store_keys(layer, i);
       // Past here the last layer only matters for the rows whose logits are wanted.
-      const std::size_t first = i + 1 == config_.layers ? chunk_.first_wanted : 0;
-      if (first == chunk_.count) return;
-      attend(layer, i, first);
-      feed_forward(layer, first);
+      const bool is_last = i + 1 == config_.layers;
+      const Queries& queries = is_last ? f_.wanted_ : f_.queries_;
+      if (queries.tokens.empty()) return;
+      attend(layer, i, queries);
+      feed_forward(layer, queries.tokens.size());
     }
   }
 
@@ -138,161 +124,206 @@ class Forward::Worker {
                const QuantisedInput& input, float* y) {
     const cpu::RowRange rows = multiply(matrix, input, y, matrix.rows());
     if (bias.empty() || rows.begin == rows.end) return;
-    for (std::size_t i = 0; i < chunk_.count; ++i) {
+    for (std::size_t i = 0; i < f_.queries_.tokens.size(); ++i) {
       kernels_.add(y + i * matrix.rows() + rows.begin, bias.data() + rows.begin,
                    rows.end - rows.begin);
     }
   }
 
-  /// multiply() and add to the residual stream, rows [first, count) of the chunk.
-  void add_branch(const cpu::Matrix& matrix, const QuantisedInput& input, std::size_t first) {
+  /// multiply() and add to the first `count` rows of the residual stream; normed before, if `norm`
+  /// isn't empty.
+  void add_branch(const cpu::Matrix& matrix, const QuantisedInput& input, std::size_t count,
+                  const std::vector<float>& norm) {
     float* y = f_.y_.data();
     const cpu::RowRange rows = multiply(matrix, input, y, config_.width);
+    if (!norm.empty()) return add_normed(count, norm);
     if (rows.begin == rows.end) return;
-    for (std::size_t i = first; i < chunk_.count; ++i) {
+    for (std::size_t i = 0; i < count; ++i) {
       kernels_.add(f_.x_.data() + i * config_.width + rows.begin,
-                   y + (i - first) * config_.width + rows.begin, rows.end - rows.begin);
+                   y + i * config_.width + rows.begin, rows.end - rows.begin);
+    }
+  }
+
+  /// Adds the norms of the whole rows of y, which all threads have to write first.
+  void add_normed(std::size_t count, const std::vector<float>& norm) {
+    team_.barrier();
+    const std::size_t width = config_.width;
+    const Range mine = share(count, thread_, team_.size());
+    for (std::size_t i = mine.begin; i < mine.end; ++i) {
+      kernels_.rms_norm(f_.y_.data() + i * width, norm.data(), config_.norm_epsilon, width,
+                        scratch_.row.data());
+      kernels_.add(f_.x_.data() + i * width, scratch_.row.data(), width);
     }
   }
 
   void project(const LayerWeights& layer) {
     const QuantisedInput& input =
-        normed(f_.x_.data(), layer.attention_norm, f_.normed_kinds_, chunk_.count);
+        normed(f_.x_.data(), layer.attention_norm, f_.normed_kinds_, f_.queries_.tokens.size());
     project(*layer.q, layer.q_bias, input, f_.q_.data());
     project(*layer.k, layer.k_bias, input, f_.k_.data());
     project(*layer.v, layer.v_bias, input, f_.v_.data());
     team_.barrier();
   }
 
-  void rotate(float* head, std::size_t row) const {
+  /// One head of q or k at the step's token `row`: its norm, where there is one, and its rotation.
+  void place(float* head, std::size_t row, std::size_t layer,
+             const std::vector<float>& norm) const {
+    if (!norm.empty()) {
+      kernels_.rms_norm(head, norm.data(), config_.norm_epsilon, config_.head_width, head);
+    }
     const std::size_t pairs = config_.rope_width / 2;
-    const float* cosines = f_.cosines_.data() + row * pairs;
-    const float* sines = f_.sines_.data() + row * pairs;
-    // The llama converter permutes q and k so that neighbours are rotated together.
-    if (config_.architecture == Architecture::kLlama) {
+    const Rotations& rotations = f_.rotations_[config_.attention[layer].rope];
+    const float* cosines = rotations.cosines.data() + row * pairs;
+    const float* sines = rotations.sines.data() + row * pairs;
+    if (config_.rope_pairing == RopePairing::kNeighbours) {
       kernels_.rotate_neighbours(head, cosines, sines, pairs);
     } else {
       kernels_.rotate_halves(head, cosines, sines, pairs);
     }
   }
 
-  /// Rotates the keys and writes keys and values into the cache, split by (token, head).
-  void store_keys(const LayerWeights&, std::size_t layer) {
+  /// Places the keys and writes keys and values into the caches, split by (token, head).
+  void store_keys(const LayerWeights& weights, std::size_t layer) {
     const std::size_t hd = config_.head_width;
-    const Range mine = share(chunk_.count * config_.kv_heads, thread_, team_.size());
+    const std::vector<QueryToken>& tokens = f_.queries_.tokens;
+    const Range mine = share(tokens.size() * config_.kv_heads, thread_, team_.size());
     std::uint16_t key[kHeadWidthMax];
     std::uint16_t value[kHeadWidthMax];
     for (std::size_t i = mine.begin; i < mine.end; ++i) {
       const std::size_t row = i / config_.kv_heads;
       float* k = f_.k_.data() + i * hd;
-      rotate(k, row);
+      place(k, row, layer, weights.k_norm);
       kernels_.to_half(k, hd, key);
       kernels_.to_half(f_.v_.data() + i * hd, hd, value);
-      chunk_.cache->store(chunk_.position + row, layer, i % config_.kv_heads, key, value);
+      tokens[row].cache->store(tokens[row].position, layer, i % config_.kv_heads, key, value);
     }
     team_.barrier();
   }
 
-  /// Attention of the rows [first, count) and its output projection.
-  void attend(const LayerWeights& layer, std::size_t index, std::size_t first) {
+  /// Attention of `queries` and its output projection.
+  void attend(const LayerWeights& layer, std::size_t index, const Queries& queries) {
     const std::size_t group = config_.heads / config_.kv_heads;
-    const std::size_t rows = chunk_.count - first;
-    if (rows == 1) {
-      // One token: its heads are split, evenly also where there are few KV heads.
+    const std::vector<QueryTile>& tiles = queries.tiles[f_.layer_window_[index]];
+    if (tiles.size() * config_.kv_heads < 2 * team_.size()) {
+      // Little to share out: the heads of each tile are split, evenly also with few KV heads.
       const Range heads = share(config_.heads, thread_, team_.size());
-      for (std::size_t h = heads.begin; h < heads.end;) {
-        const std::size_t kv_head = h / group;
-        const std::size_t end = std::min(heads.end, (kv_head + 1) * group);
-        attend_tile(index, kv_head, {first, first + 1}, {h, end});
-        h = end;
+      for (const QueryTile& tile : tiles) {
+        for (std::size_t h = heads.begin; h < heads.end;) {
+          const std::size_t kv_head = h / group;
+          const std::size_t end = std::min(heads.end, (kv_head + 1) * group);
+          attend_tile(index, queries.tokens, tile, kv_head, {h, end});
+          h = end;
+        }
       }
     } else {
       // Later tokens see more; dealing the tiles out in turn shares that evenly.
-      const std::size_t tiles = (rows + kQueryTokens - 1) / kQueryTokens;
-      for (std::size_t i = thread_; i < tiles * config_.kv_heads; i += team_.size()) {
-        const std::size_t begin = first + i / config_.kv_heads * kQueryTokens;
+      for (std::size_t i = thread_; i < tiles.size() * config_.kv_heads; i += team_.size()) {
         const std::size_t kv_head = i % config_.kv_heads;
-        attend_tile(index, kv_head, {begin, std::min(begin + kQueryTokens, chunk_.count)},
+        attend_tile(index, queries.tokens, tiles[i / config_.kv_heads], kv_head,
                     {kv_head * group, (kv_head + 1) * group});
       }
     }
+    if (thread_ == 0) keep_rows(queries.tokens);
     team_.barrier();
+    const std::size_t count = queries.tokens.size();
     const std::size_t width = config_.heads * config_.head_width;
-    const float* attended = f_.attended_.data() + first * width;
     const QuantisedInput& input =
-        quantised(scratch_.attended, f_.attended_input_, f_.attended_kinds_, rows, width,
-                  [&](std::size_t i) { return attended + i * width; });
-    add_branch(*layer.attention_output, input, first);
+        quantised(scratch_.attended, f_.attended_input_, f_.attended_kinds_, count, width,
+                  [&](std::size_t i) { return f_.attended_.data() + i * width; });
+    add_branch(*layer.attention_output, input, count, layer.attention_post_norm);
     team_.barrier();
   }
 
-  /// Query heads of one KV head, for a few tokens of the chunk.
-  void attend_tile(std::size_t layer, std::size_t kv_head, Range tokens, Range heads) {
-    const std::size_t hd = config_.head_width;
-    const std::size_t heads_each = heads.end - heads.begin;
-    const std::size_t rows = (tokens.end - tokens.begin) * heads_each;
-    const std::size_t q_width = config_.heads * hd;
-    Scratch& s = scratch_;
-    for (std::size_t r = 0; r < rows; ++r) {
-      const std::size_t token = tokens.begin + r / heads_each;
-      const std::size_t head = heads.begin + r % heads_each;
-      float* q = s.queries.data() + r * hd;
-      std::copy_n(f_.q_.data() + token * q_width + head * hd, hd, q);
-      rotate(q, token);
-      kernels_.round_to_half(q, hd);  // as llama.cpp does it
-      s.softmax[r] = {-std::numeric_limits<float>::infinity(), 0};
-    }
-    std::fill_n(s.out.data(), rows * hd, 0.0F);
-    const std::size_t last = chunk_.position + tokens.end - 1;
-    for (std::size_t b = 0; b <= last / KvCache::kBlockTokens; ++b) {
-      const std::size_t start = b * KvCache::kBlockTokens;
-      // Rows of tokens before the block see nothing of it; they come first.
-      const std::size_t begin_token =
-          std::max(tokens.begin, start > chunk_.position ? start - chunk_.position : 0);
-      const std::size_t skip = (begin_token - tokens.begin) * heads_each;
-      for (std::size_t r = skip; r < rows; ++r) {
-        const std::size_t position = chunk_.position + tokens.begin + r / heads_each;
-        s.visible[r] =
-            static_cast<std::uint8_t>(std::min(position + 1 - start, KvCache::kBlockTokens));
-      }
-      const cpu::AttentionBlock block{chunk_.cache->keys(b, layer, kv_head),
-                                      chunk_.cache->values(b, layer, kv_head), hd,
-                                      1 / std::sqrt(static_cast<float>(hd))};
-      kernels_.attend(block, s.queries.data() + skip * hd, rows - skip, s.visible.data() + skip,
-                      s.scores.data(), s.softmax.data() + skip, s.out.data() + skip * hd);
-    }
-    for (std::size_t r = 0; r < rows; ++r) {
-      const std::size_t token = tokens.begin + r / heads_each;
-      const std::size_t head = heads.begin + r % heads_each;
-      float* out = f_.attended_.data() + token * q_width + head * hd;
-      const float* weighted = s.out.data() + r * hd;
-      for (std::size_t d = 0; d < hd; ++d) out[d] = weighted[d] / s.softmax[r].sum;
+  /// Moves the residual stream of `tokens` to the rows that their attention went to.
+  void keep_rows(const std::vector<QueryToken>& tokens) {
+    const std::size_t width = config_.width;
+    for (const QueryToken& token : tokens) {
+      if (token.out == token.row) continue;  // else out < row: nothing that is still needed
+      std::copy_n(f_.x_.data() + token.row * width, width, f_.x_.data() + token.out * width);
     }
   }
 
-  void feed_forward(const LayerWeights& layer, std::size_t first) {
-    const std::size_t rows = chunk_.count - first;
+  /// Query heads of one KV head, for a tile's tokens: all scores, their softmax, then the weighted
+  /// values, block after block. llama.cpp rounds queries and weights to fp16.
+  void attend_tile(std::size_t layer, std::span<const QueryToken> tokens, QueryTile tile,
+                   std::size_t kv_head, Range heads) {
+    constexpr std::size_t kBlock = KvCache::kBlockTokens;
+    const std::size_t hd = config_.head_width;
+    const std::size_t each = heads.end - heads.begin;
+    const std::size_t rows = (tile.end - tile.begin) * each;
+    const std::size_t q_width = config_.heads * hd;
+    const std::size_t window = config_.attention[layer].window;
+    std::size_t first = tokens[tile.begin].position;
+    std::size_t seen = 0;
+    for (std::size_t i = tile.begin; i < tile.end; ++i) {
+      first = std::min(first, first_seen(tokens[i].position, window));
+      seen = std::max(seen, tokens[i].position + 1);
+    }
+    const std::size_t first_block = first / kBlock;
+    const std::size_t last_block = (seen + kBlock - 1) / kBlock;
+    const std::size_t origin = first_block * kBlock;
+    const std::size_t stride = (last_block - first_block) * kBlock;
+    Scratch& s = scratch_;
+    if (s.queries.size() < rows * hd) s.queries.resize(rows * hd);
+    if (s.scores.size() < rows * stride) s.scores.resize(rows * stride);
+    s.out.assign(rows * hd, 0.0F);
+    for (std::size_t r = 0; r < rows; ++r) {
+      const std::size_t row = tokens[tile.begin + r / each].row;
+      const std::size_t head = heads.begin + r % each;
+      float* q = s.queries.data() + r * hd;
+      std::copy_n(f_.q_.data() + row * q_width + head * hd, hd, q);
+      place(q, row, layer, f_.model_.layers[layer].q_norm);
+      kernels_.round_to_half(q, hd);
+    }
+    for_block_runs(tokens, tile, first_block, last_block, [&](const BlockRun& run) {
+      const std::size_t r = (run.tokens.begin - tile.begin) * each;
+      kernels_.attention_scores(tokens[run.tokens.begin].cache->keys(run.block, layer, kv_head), hd,
+                                s.queries.data() + r * hd,
+                                (run.tokens.end - run.tokens.begin) * each, run.positions,
+                                s.scores.data() + r * stride + run.block * kBlock - origin, stride);
+    });
+    for (std::size_t r = 0; r < rows; ++r) {
+      const std::size_t position = tokens[tile.begin + r / each].position;
+      kernels_.attention_weights(s.scores.data() + r * stride,
+                                 first_seen(position, window) - origin, position + 1 - origin,
+                                 stride, config_.attention_scale);
+    }
+    for_block_runs(tokens, tile, first_block, last_block, [&](const BlockRun& run) {
+      const std::size_t r = (run.tokens.begin - tile.begin) * each;
+      kernels_.attention_values(tokens[run.tokens.begin].cache->values(run.block, layer, kv_head),
+                                hd, s.scores.data() + r * stride + run.block * kBlock - origin,
+                                stride, (run.tokens.end - run.tokens.begin) * each, run.positions,
+                                s.out.data() + r * hd);
+    });
+    for (std::size_t r = 0; r < rows; ++r) {
+      const std::size_t out = tokens[tile.begin + r / each].out;
+      const std::size_t head = heads.begin + r % each;
+      std::copy_n(s.out.data() + r * hd, hd, f_.attended_.data() + out * q_width + head * hd);
+    }
+  }
+
+  void feed_forward(const LayerWeights& layer, std::size_t rows) {
     const std::size_t ffn = config_.ffn_width;
-    const QuantisedInput& input =
-        normed(f_.x_.data() + first * config_.width, layer.ffn_norm, f_.normed_kinds_, rows);
+    const QuantisedInput& input = normed(f_.x_.data(), layer.ffn_norm, f_.normed_kinds_, rows);
     const cpu::RowRange mine = multiply(*layer.gate, input, f_.gate_.data(), ffn);
     multiply(*layer.up, input, f_.up_.data(), ffn);
+    const auto activate = config_.activation == Activation::kSilu ? kernels_.silu_multiply
+                                                                  : kernels_.gelu_tanh_multiply;
     for (std::size_t i = 0; i < rows && mine.begin < mine.end; ++i) {
-      kernels_.silu_multiply(f_.gate_.data() + i * ffn + mine.begin,
-                             f_.up_.data() + i * ffn + mine.begin, mine.end - mine.begin);
+      activate(f_.gate_.data() + i * ffn + mine.begin, f_.up_.data() + i * ffn + mine.begin,
+               mine.end - mine.begin);
     }
     team_.barrier();
     const QuantisedInput& hidden =
         quantised(scratch_.hidden, f_.hidden_input_, f_.hidden_kinds_, rows, ffn,
                   [&](std::size_t i) { return f_.gate_.data() + i * ffn; });
-    add_branch(*layer.down, hidden, first);
+    add_branch(*layer.down, hidden, rows, layer.ffn_post_norm);
     team_.barrier();
   }
 
   Forward& f_;
   const ModelConfig& config_;
   const cpu::VectorKernels& kernels_;
-  const Chunk& chunk_;
   std::size_t thread_;
   cpu::Team& team_;
   Scratch& scratch_;
@@ -310,69 +341,105 @@ Forward::Forward(const Model::State& model, cpu::ThreadPool& pool)
     attended_kinds_ |= kind_bit(*layer.attention_output);
     hidden_kinds_ |= kind_bit(*layer.down);
   }
-  const ModelConfig& config = model_.config;
-  const std::size_t rows = kQueryTokens * (config.heads / config.kv_heads);
-  for (Scratch& s : scratch_) {
-    s.row.resize(config.width);
-    s.queries.resize(rows * config.head_width);
-    s.out.resize(rows * config.head_width);
-    s.scores.resize(rows * KvCache::kBlockTokens);
-    s.softmax.resize(rows);
-    s.visible.resize(rows);
+  for (Scratch& s : scratch_) s.row.resize(model_.config.width);
+  for (const LayerAttention& attention : model_.config.attention) {
+    const auto known = std::ranges::find(windows_, attention.window);
+    layer_window_.push_back(static_cast<std::size_t>(known - windows_.begin()));
+    if (known == windows_.end()) windows_.push_back(attention.window);
   }
 }
 
 Forward::~Forward() = default;
 
-Result<void> Forward::embed(std::span<const TokenId> ids) {
+Result<void> Forward::embed(std::span<const Slice> slices) {
   const std::size_t width = model_.config.width;
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    WEFT_TRY_VOID(model_.file.read_rows(*model_.embedding, static_cast<std::uint64_t>(ids[i]), 1,
-                                        std::span(x_).subspan(i * width, width)));
+  std::span<float> to(x_);
+  for (const Slice& slice : slices) {
+    for (const TokenId id : slice.ids) {
+      WEFT_TRY_VOID(model_.file.read_rows(*model_.embedding, static_cast<std::uint64_t>(id), 1,
+                                          to.first(width)));
+      if (model_.config.embedding_scale != 1) {
+        for (float& value : to.first(width)) value *= model_.config.embedding_scale;
+      }
+      to = to.subspan(width);
+    }
   }
   return {};
 }
 
-void Forward::rotations(std::size_t position, std::size_t count) {
-  const std::size_t pairs = model_.rope_frequencies.size();
-  cosines_.resize(count * pairs);
-  sines_.resize(count * pairs);
-  for (std::size_t i = 0; i < count; ++i) {
-    for (std::size_t j = 0; j < pairs; ++j) {
-      // In double: far positions turn many times, and a float's angle would be off.
-      const double angle = static_cast<double>(position + i) * model_.rope_frequencies[j];
-      cosines_[i * pairs + j] = static_cast<float>(std::cos(angle));
-      sines_[i * pairs + j] = static_cast<float>(std::sin(angle));
+/// Lists the step's tokens; the caches have not grown yet.
+void Forward::plan(std::span<const Slice> slices) {
+  queries_.tokens.clear();
+  wanted_.tokens.clear();
+  for (const Slice& slice : slices) {
+    for (std::size_t i = 0; i < slice.ids.size(); ++i) {
+      const std::size_t row = queries_.tokens.size();
+      const QueryToken token{row, row, slice.cache->length() + i, slice.cache};
+      queries_.tokens.push_back(token);
+      if (i < slice.first_wanted) continue;
+      wanted_.tokens.push_back(token);
+      wanted_.tokens.back().out = wanted_.tokens.size() - 1;
+    }
+  }
+  for (const Slice& slice : slices) slice.cache->extend(slice.cache->length() + slice.ids.size());
+  const std::size_t rows_each = model_.config.heads / model_.config.kv_heads;
+  for (Queries* queries : {&queries_, &wanted_}) {
+    queries->tiles.clear();
+    for (const std::size_t window : windows_) {
+      queries->tiles.push_back(tile_queries(queries->tokens, rows_each, window));
     }
   }
 }
 
-Result<void> Forward::read(std::span<const TokenId> ids, std::size_t first_wanted, KvCache& cache) {
-  assert(!ids.empty() && ids.size() <= kChunkTokensMax && first_wanted <= ids.size());
+void Forward::rotations() {
+  const std::size_t count = queries_.tokens.size();
+  rotations_.resize(model_.rope_frequencies.size());
+  for (std::size_t r = 0; r < rotations_.size(); ++r) {
+    const std::vector<double>& frequencies = model_.rope_frequencies[r];
+    const std::size_t pairs = frequencies.size();
+    rotations_[r].cosines.resize(count * pairs);
+    rotations_[r].sines.resize(count * pairs);
+    for (std::size_t i = 0; i < count; ++i) {
+      for (std::size_t j = 0; j < pairs; ++j) {
+        // In double: far positions turn many times, and a float's angle would be off.
+        const double angle = static_cast<double>(queries_.tokens[i].position) * frequencies[j];
+        rotations_[r].cosines[i * pairs + j] = static_cast<float>(std::cos(angle));
+        rotations_[r].sines[i * pairs + j] = static_cast<float>(std::sin(angle));
+      }
+    }
+  }
+}
+
+void Forward::grow(std::size_t rows) {
   const ModelConfig& config = model_.config;
-  const std::size_t n = ids.size();
-  const auto grow = [&](std::vector<float>& values, std::size_t columns) {
-    if (values.size() < n * columns) values.resize(n * columns);
+  const auto to = [&](std::vector<float>& values, std::size_t columns) {
+    if (values.size() < rows * columns) values.resize(rows * columns);
   };
-  for (auto* values : {&x_, &y_}) grow(*values, config.width);
-  for (auto* values : {&q_, &attended_}) grow(*values, config.heads * config.head_width);
-  for (auto* values : {&k_, &v_}) grow(*values, config.kv_heads * config.head_width);
-  for (auto* values : {&gate_, &up_}) grow(*values, config.ffn_width);
-  WEFT_TRY_VOID(embed(ids));
-  const Chunk chunk{cache.length(), n, first_wanted, &cache};
-  rotations(chunk.position, n);
-  cache.extend(chunk.position + n);
-  pool_.run([&](std::size_t thread, cpu::Team& team) { Worker(*this, chunk, thread, team).run(); });
-  wanted_begin_ = first_wanted;
-  wanted_end_ = n;
+  for (auto* values : {&x_, &y_}) to(*values, config.width);
+  for (auto* values : {&q_, &attended_}) to(*values, config.heads * config.head_width);
+  for (auto* values : {&k_, &v_}) to(*values, config.kv_heads * config.head_width);
+  for (auto* values : {&gate_, &up_}) to(*values, config.ffn_width);
+}
+
+Result<void> Forward::read(std::span<const Slice> slices) {
+  std::size_t rows = 0;
+  for (const Slice& slice : slices) {
+    assert(!slice.ids.empty() && slice.first_wanted <= slice.ids.size());
+    rows += slice.ids.size();
+  }
+  assert(rows >= 1 && rows <= kStepTokensMax);
+  grow(rows);
+  WEFT_TRY_VOID(embed(slices));
+  plan(slices);
+  rotations();
+  pool_.run([&](std::size_t thread, cpu::Team& team) { Worker(*this, thread, team).run(); });
   return {};
 }
 
 void Forward::logits(std::size_t first, std::size_t count, float* out) {
-  assert(count <= kLogitsRowsMax && wanted_begin_ + first + count <= wanted_end_);
-  const Chunk chunk{};
+  assert(count <= kLogitsRowsMax && first + count <= wanted_.tokens.size());
   pool_.run([&](std::size_t thread, cpu::Team& team) {
-    Worker(*this, chunk, thread, team).logits(wanted_begin_ + first, count, out);
+    Worker(*this, thread, team).logits(first, count, out);
   });
 }
 

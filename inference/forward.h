@@ -1,8 +1,11 @@
 #pragma once
-// The forward pass of llama and qwen2: pre-norm attention with rotary positions, then a gated FFN.
-// A chunk of tokens goes through all layers in one run of the thread pool. What a token's logits
-// are doesn't depend on the chunk it came in, nor on the number of threads. Private to inference.
-// Source: Touvron et al. 2023 (LLaMA), Qwen team 2024 (Qwen2).
+// The forward pass: pre-norm attention with rotary positions, then a gated FFN. What architectures
+// do otherwise (norms of heads and branches, windows, the activation) is data in ModelConfig.
+// A step takes tokens of any number of sequences through all layers in one run of the thread pool.
+// What a token's logits are doesn't depend on the step that it came in, nor on the number of
+// threads. Private to inference.
+// Source: Touvron et al. 2023 (LLaMA), Qwen team 2024 and 2025 (Qwen2, Qwen3), Gemma team 2025
+// (Gemma 3).
 
 #include <array>
 #include <cstddef>
@@ -10,6 +13,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "inference/attention.h"
 #include "inference/cpu/matrix.h"
 #include "inference/cpu/thread_pool.h"
 #include "inference/cpu/vector_kernels.h"
@@ -34,30 +38,46 @@ class QuantisedInput {
   std::array<cpu::Activations, cpu::kActivationKinds> forms_;
 };
 
+/// Tokens that one sequence reads in a step.
+struct Slice {
+  std::span<const TokenId> ids;  // not empty
+  KvCache* cache = nullptr;      // its length is the position of ids[0]
+  std::size_t first_wanted = 0;  // of `ids`, from where on states are kept; ids.size() for none
+};
+
 /// Working memory and control of the forward pass for one model and pool. Needs itself alone.
 class Forward {
  public:
-  static constexpr std::size_t kChunkTokensMax = 256;
+  static constexpr std::size_t kStepTokensMax = 256;
   static constexpr std::size_t kLogitsRowsMax = 32;
 
   Forward(const Model::State& model, cpu::ThreadPool& pool);
   ~Forward();
 
-  /// Reads `ids` (1..kChunkTokensMax) into `cache`, whose length is the position of ids[0], and
-  /// leaves the states of ids[first_wanted..] for logits(). On an error the cache may have grown.
-  Result<void> read(std::span<const TokenId> ids, std::size_t first_wanted, KvCache& cache);
+  /// Reads 1..kStepTokensMax tokens, of different caches each slice, and leaves the states of the
+  /// wanted ones, slice after slice, for logits(). On an error the caches may have grown.
+  Result<void> read(std::span<const Slice> slices);
 
   /// Logits after the wanted rows [first, first + count), count <= kLogitsRowsMax, into `out`
   /// (count, vocabulary).
   void logits(std::size_t first, std::size_t count, float* out);
 
  private:
-  struct Chunk;
   struct Scratch;  // of one thread
   class Worker;
+  struct Rotations {
+    std::vector<float> cosines, sines;  // (tokens of the step, rope width / 2)
+  };
+  /// The step's tokens as attention sees them, and their tiles for each window there is.
+  struct Queries {
+    std::vector<QueryToken> tokens;
+    std::vector<std::vector<QueryTile>> tiles;
+  };
 
-  Result<void> embed(std::span<const TokenId> ids);
-  void rotations(std::size_t position, std::size_t count);
+  Result<void> embed(std::span<const Slice> slices);
+  void plan(std::span<const Slice> slices);
+  void rotations();
+  void grow(std::size_t rows);
 
   const Model::State& model_;
   const cpu::VectorKernels& kernels_;
@@ -66,15 +86,20 @@ class Forward {
   unsigned attended_kinds_ = 0;  // attention_output
   unsigned hidden_kinds_ = 0;    // down
 
-  // All (tokens of the chunk, ...).
-  std::vector<float> x_;                // width: the residual stream
-  std::vector<float> y_;                // width: what a branch adds to it
-  std::vector<float> q_, k_, v_;        // heads or kv heads, times head width
-  std::vector<float> attended_;         // heads * head width
-  std::vector<float> gate_, up_;        // ffn width
-  std::vector<float> cosines_, sines_;  // rope width / 2
+  std::vector<std::size_t> windows_;       // the different ones of all layers
+  std::vector<std::size_t> layer_window_;  // (layers), an index of windows_
+
+  Queries queries_;  // of all the step's tokens
+  Queries wanted_;   // of those whose logits are wanted: all that the last layer has to attend
+
+  // All (tokens of the step, ...). From the last layer's attention on, x_ has the wanted rows only.
+  std::vector<float> x_;              // width: the residual stream
+  std::vector<float> y_;              // width: what a branch adds to it
+  std::vector<float> q_, k_, v_;      // heads or kv heads, times head width
+  std::vector<float> attended_;       // heads * head width
+  std::vector<float> gate_, up_;      // ffn width
+  std::vector<Rotations> rotations_;  // one of each of ModelConfig::ropes
   QuantisedInput normed_input_, attended_input_, hidden_input_;
-  std::size_t wanted_begin_ = 0, wanted_end_ = 0;  // rows of x_ that logits() may read
   std::vector<Scratch> scratch_;
 };
 

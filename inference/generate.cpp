@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "inference/text_stream.h"
+#include "inference/decoding.h"
 
 namespace weft::inference {
 namespace {
@@ -38,56 +38,17 @@ Result<std::size_t> read_prompt(Session& session, std::span<const TokenId> promp
   return common;
 }
 
-/// The loop's state: tokens in, text out.
-class Decoder {
- public:
-  Decoder(Session& session, const GenerateOptions& options, const OnText& on_text,
-          TextStream stream)
-      : session_(session), options_(options), on_text_(on_text), stream_(std::move(stream)) {}
-
-  Result<void> run(Generation& result) {
-    for (std::size_t step = 0;; ++step) {
-      if (step == options_.max_tokens || session_.tokens().size() == session_.context_length()) {
-        result.finish_reason = FinishReason::kLength;
-        break;
-      }
-      if (options_.stop_token.stop_requested()) {
-        result.finish_reason = FinishReason::kCancelled;
-        break;
-      }
-      const TokenId id = sample(session_.logits(), options_.sampling, step);
-      const Tokenizer& tokenizer = session_.model().tokenizer();
-      if (tokenizer.is_end_of_generation(id)) {
-        result.finish_reason = FinishReason::kStop;
-        break;
-      }
-      result.ids.push_back(id);
-      result.log_probabilities.push_back(log_probability(session_.logits(), id));
-      if (options_.on_token) options_.on_token(id, result.log_probabilities.back());
-      const bool wants_more = hand_out(result, stream_.feed(tokenizer.piece(id)));
-      if (stream_.stopped() || !wants_more) {
-        result.finish_reason = stream_.stopped() ? FinishReason::kStop : FinishReason::kCancelled;
-        break;
-      }
-      if (step + 1 == options_.max_tokens) continue;  // nobody asks for the logits after the last
-      WEFT_TRY_VOID(session_.append(std::span(&id, 1)));
-    }
-    hand_out(result, stream_.finish());
-    return {};
+/// From the logits after the prompt to the end of the answer.
+Result<void> decode(Session& session, Decoding& decoding) {
+  decoding.read(0, session.logits());
+  while (!decoding.take()) {
+    const std::size_t held = session.tokens().size();
+    const auto on_row = [&](std::size_t i, std::span<const float> row) { decoding.read(i, row); };
+    WEFT_TRY_VOID(session.append_each(decoding.next(), 0, on_row));
+    WEFT_TRY_VOID(session.truncate(held + decoding.kept()));
   }
-
- private:
-  bool hand_out(Generation& result, std::string_view text) const {
-    if (text.empty()) return true;
-    result.text += text;
-    return !on_text_ || on_text_(text);
-  }
-
-  Session& session_;
-  const GenerateOptions& options_;
-  const OnText& on_text_;
-  TextStream stream_;
-};
+  return {};
+}
 
 double rate(std::size_t count, std::chrono::duration<double> time) noexcept {
   return time.count() > 0 ? static_cast<double>(count) / time.count() : 0;
@@ -117,34 +78,28 @@ double Timing::decode_tokens_per_s(const Usage& usage) const noexcept {
 
 Result<Generation> generate(Session& session, std::span<const TokenId> prompt,
                             const GenerateOptions& options, const OnText& on_text) {
-  WEFT_TRY_VOID(validate(options.sampling));
-  WEFT_TRY(stream, TextStream::open(options.stop));
-  if (prompt.empty()) return Error{ErrorCode::kInvalidArgument, "the prompt has no tokens"};
+  WEFT_TRY(decoding, Decoding::open(session.model().tokenizer(), prompt, options,
+                                    session.context_length(), on_text));
   if (options.scored_end > prompt.size()) {
     return Error{ErrorCode::kInvalidArgument,
                  "the scored part ends at token " + std::to_string(options.scored_end) +
                      " of a prompt of " + std::to_string(prompt.size())};
   }
-  if (prompt.size() >= session.context_length()) {
-    return Error{ErrorCode::kResourceExhausted,
-                 "the prompt has " + std::to_string(prompt.size()) + " tokens; the context of " +
-                     std::to_string(session.context_length()) + " leaves no room for an answer"};
-  }
-  Generation result;
-  result.usage.prompt_tokens = prompt.size();
   const auto start = Clock::now();
   const auto cached = read_prompt(session, prompt, options);
   const auto prefilled = Clock::now();
-  result.timing.prefill = prefilled - start;
   if (!cached) {
     if (cached.error().code != ErrorCode::kCancelled) return cached.error();
-    result.finish_reason = FinishReason::kCancelled;
-    return result;
+    decoding.cancel();
+  } else {
+    WEFT_TRY_VOID(decode(session, decoding));
   }
-  result.usage.cached_tokens = *cached;
-  WEFT_TRY_VOID(Decoder(session, options, on_text, std::move(stream)).run(result));
-  result.usage.answer_tokens = result.ids.size();
-  result.timing.decode = Clock::now() - prefilled;
+  Generation result = std::move(decoding).finish();
+  if (cached) {
+    result.usage.cached_tokens = *cached;
+    result.timing.decode = Clock::now() - prefilled;
+  }
+  result.timing.prefill = prefilled - start;
   return result;
 }
 

@@ -30,8 +30,9 @@ std::string_view to_string(FinishReason reason) noexcept;  // "stop", "length", 
 struct GenerateOptions {
   SamplingOptions sampling;
   std::size_t max_tokens = 256;
-  std::vector<std::string> stop;  // non-empty strings; matched across tokens, cut from the text
-  std::stop_token stop_token;     // checked before each step
+  std::vector<std::string> stop;      // non-empty strings; matched across tokens, cut from the text
+  std::size_t draft_tokens_max = 10;  // looked up in the prompt and verified together: same output
+  std::stop_token stop_token;         // checked before each step
   /// Told of each token of the answer before its text is handed out, with ln p as in Generation.
   std::function<void(TokenId id, float log_probability)> on_token;
   /// How likely the model finds a part of the prompt: told of each token [scored_begin, scored_end)
@@ -47,6 +48,8 @@ struct Usage {
   std::size_t prompt_tokens = 0;  // all of the prompt
   std::size_t cached_tokens = 0;  // of these, found in the session's cache
   std::size_t answer_tokens = 0;
+  std::size_t drafted_tokens = 0;   // that prompt lookup proposed
+  std::size_t accepted_tokens = 0;  // of these, that the model agreed with
 
   friend bool operator==(const Usage&, const Usage&) = default;
 };

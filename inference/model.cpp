@@ -40,22 +40,28 @@ Result<std::vector<float>> read_vector(const GgufFile& file, const TensorInfo* t
   return values;
 }
 
-Result<std::vector<double>> rope_frequencies(const ModelConfig& config,
-                                             std::span<const float> factors) {
-  std::vector<double> frequencies(config.rope_width / 2);
-  for (std::size_t i = 0; i < frequencies.size(); ++i) {
-    const double exponent = -2.0 * static_cast<double>(i) / static_cast<double>(config.rope_width);
-    frequencies[i] = std::pow(static_cast<double>(config.rope_base), exponent) *
-                     static_cast<double>(config.rope_position_scale);
-    if (factors.empty()) continue;
+/// `factors` slow the pairs of the first table down; may be empty.
+Result<std::vector<std::vector<double>>> rope_frequencies(const ModelConfig& config,
+                                                          std::span<const float> factors) {
+  std::vector<std::vector<double>> tables;
+  for (const RopeConfig& rope : config.ropes) {
+    std::vector<double>& frequencies = tables.emplace_back(config.rope_width / 2);
+    for (std::size_t i = 0; i < frequencies.size(); ++i) {
+      const double exponent =
+          -2.0 * static_cast<double>(i) / static_cast<double>(config.rope_width);
+      frequencies[i] = std::pow(static_cast<double>(rope.base), exponent) *
+                       static_cast<double>(rope.position_scale);
+    }
+  }
+  for (std::size_t i = 0; i < factors.size(); ++i) {
     if (!(factors[i] > 0)) {
       return Error{ErrorCode::kCorrupt, "tensor rope_freqs.weight holds a factor of " +
                                             std::to_string(factors[i]) +
                                             "; factors must be above 0"};
     }
-    frequencies[i] /= static_cast<double>(factors[i]);
+    tables.front()[i] /= static_cast<double>(factors[i]);
   }
-  return frequencies;
+  return tables;
 }
 
 /// A matrix to repack and where to put it.
@@ -144,7 +150,11 @@ Result<std::vector<PackJob>> read_layers(const GgufFile& file, const ModelTensor
         {from.ffn_norm, &to.ffn_norm},
         {from.q_bias, &to.q_bias},
         {from.k_bias, &to.k_bias},
-        {from.v_bias, &to.v_bias}};
+        {from.v_bias, &to.v_bias},
+        {from.q_norm, &to.q_norm},
+        {from.k_norm, &to.k_norm},
+        {from.attention_post_norm, &to.attention_post_norm},
+        {from.ffn_post_norm, &to.ffn_post_norm}};
     for (const auto& [tensor, values] : vectors) {
       WEFT_TRY(read, read_vector(file, tensor));
       *values = std::move(read);

@@ -1,6 +1,6 @@
 #pragma once
 // A chat model in memory: weights repacked for this CPU, tokenizer and chat template of one GGUF
-// file. Architectures llama and qwen2. Shared by any number of sessions.
+// file. Architectures llama, qwen2, qwen3 and gemma3. Shared by any number of sessions.
 
 #include <cstddef>
 #include <cstdint>
@@ -9,6 +9,8 @@
 #include <memory>
 #include <stop_token>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "inference/chat_template.h"
@@ -17,10 +19,31 @@
 
 namespace weft::inference {
 
-enum class Architecture : std::uint8_t { kLlama, kQwen2 };
+enum class Architecture : std::uint8_t { kLlama, kQwen2, kQwen3, kGemma3 };
 std::string_view to_string(Architecture architecture) noexcept;
 
-/// Hyperparameters, checked against every tensor's shape when the model is loaded.
+enum class Activation : std::uint8_t { kSilu, kGeluTanh };
+/// Which values of a head are rotated together: (2i, 2i + 1), or (i, i + half the rotated width).
+enum class RopePairing : std::uint8_t { kNeighbours, kHalves };
+
+/// Rotary positions: pair i of position p turns by p * position_scale * base^(-2i / rope_width).
+struct RopeConfig {
+  float base = 0;
+  float position_scale = 1;  // linear scaling
+
+  friend bool operator==(const RopeConfig&, const RopeConfig&) = default;
+};
+
+/// What one layer's attention does otherwise than another's.
+struct LayerAttention {
+  std::size_t window = 0;  // positions a query sees, its own the last of them; 0 = all before it
+  std::size_t rope = 0;    // index in ModelConfig::ropes
+
+  friend bool operator==(const LayerAttention&, const LayerAttention&) = default;
+};
+
+/// Hyperparameters, checked against every tensor's shape when the model is loaded. What
+/// distinguishes the architectures is here as data: the forward pass doesn't ask for their names.
 struct ModelConfig {
   Architecture architecture = Architecture::kLlama;
   std::size_t layers = 0;
@@ -33,8 +56,15 @@ struct ModelConfig {
   std::size_t vocabulary = 0;
   std::size_t context_length = 0;  // that the model was trained for
   float norm_epsilon = 0;
-  float rope_base = 0;
-  float rope_position_scale = 1;  // linear scaling: positions are multiplied by it
+  float embedding_scale = 1;  // of the token's row, before the first layer
+  float attention_scale = 0;  // of q . k
+  Activation activation = Activation::kSilu;
+  RopePairing rope_pairing = RopePairing::kNeighbours;
+  bool qkv_bias = false;          // required; else used where the file has it
+  bool qk_norm = false;           // RMS norm of every head of q and k, before they are rotated
+  bool post_norms = false;        // RMS norm of what attention and FFN give, before it is added
+  std::vector<RopeConfig> ropes;  // one, or two where layers differ
+  std::vector<LayerAttention> attention;  // (layers)
 };
 
 struct ModelOptions {

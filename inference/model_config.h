@@ -25,11 +25,13 @@ inline constexpr std::size_t kContextLengthMax = 1 << 24;
 /// the width that isn't read here; kCorrupt and kNotFound name the key.
 Result<ModelConfig> read_config(const GgufFile& file, std::size_t vocabulary);
 
-/// The tensors of one layer; biases may be null.
+/// The tensors of one layer; those from q_bias on may be null.
 struct LayerTensors {
   const TensorInfo *attention_norm, *ffn_norm;
   const TensorInfo *q, *k, *v, *attention_output, *gate, *up, *down;
   const TensorInfo *q_bias, *k_bias, *v_bias;
+  const TensorInfo *q_norm, *k_norm;
+  const TensorInfo *attention_post_norm, *ffn_post_norm;
 };
 
 struct ModelTensors {

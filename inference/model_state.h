@@ -19,6 +19,9 @@ struct LayerWeights {
   std::vector<float> attention_norm;            // (width)
   std::vector<float> ffn_norm;                  // (width)
   std::vector<float> q_bias, k_bias, v_bias;    // (rows of the matrix), or empty
+  std::vector<float> q_norm, k_norm;            // (head width), or empty
+  std::vector<float> attention_post_norm;       // (width), or empty
+  std::vector<float> ffn_post_norm;             // likewise
   std::optional<cpu::Matrix> q, k, v;           // (heads * head width or kv heads * .., width)
   std::optional<cpu::Matrix> attention_output;  // (width, heads * head width)
   std::optional<cpu::Matrix> gate, up;          // (ffn width, width)
@@ -40,8 +43,8 @@ struct Model::State {
   std::vector<LayerWeights> layers;
   std::vector<float> output_norm;     // (width)
   std::optional<cpu::Matrix> output;  // (vocabulary, width)
-  /// The angle between neighbouring positions of each rotated pair: (rope width / 2).
-  std::vector<double> rope_frequencies;
+  /// The angle between neighbouring positions of each rotated pair: (ropes, rope width / 2).
+  std::vector<std::vector<double>> rope_frequencies;
   std::size_t weight_bytes = 0;
 };
 

@@ -57,18 +57,21 @@ Result<void> Session::State::check(std::span<const TokenId> ids) const {
   return {};
 }
 
-/// Logits of the chunk's wanted rows, a few at a time; `begin` is the index of the first.
+/// Logits of the chunk's wanted rows, a few at a time; `begin` is the index of the first. Those of
+/// the last stay in `logits`.
 void Session::State::hand_out(Forward& forward, std::size_t begin, std::size_t count,
                               const OnRow& on_row) {
   const std::size_t vocabulary = model->config().vocabulary;
   std::vector<float>& rows = workspace->logits;
   for (std::size_t done = 0; done < count; done += Forward::kLogitsRowsMax) {
     const std::size_t n = std::min(Forward::kLogitsRowsMax, count - done);
-    rows.resize(Forward::kLogitsRowsMax * vocabulary);
+    if (rows.size() < n * vocabulary) rows.resize(n * vocabulary);
     forward.logits(done, n, rows.data());
     for (std::size_t i = 0; i < n; ++i) {
       on_row(begin + done + i, std::span(rows).subspan(i * vocabulary, vocabulary));
     }
+    logits.assign(rows.begin() + static_cast<std::ptrdiff_t>((n - 1) * vocabulary),
+                  rows.begin() + static_cast<std::ptrdiff_t>(n * vocabulary));
   }
 }
 
@@ -84,21 +87,21 @@ Result<void> Session::State::read(std::span<const TokenId> ids, std::size_t firs
   } rollback{cache, cache.length()};
 
   Forward& forward = workspace->forward;
-  for (std::size_t begin = 0; begin < ids.size(); begin += Forward::kChunkTokensMax) {
+  for (std::size_t begin = 0; begin < ids.size(); begin += Forward::kStepTokensMax) {
     if (stop.stop_requested()) {
       return Error{ErrorCode::kCancelled, "reading the prompt was cancelled after " +
                                               std::to_string(begin) + " of " +
                                               std::to_string(ids.size()) + " tokens"};
     }
-    const auto chunk = ids.subspan(begin, std::min(Forward::kChunkTokensMax, ids.size() - begin));
+    const auto chunk = ids.subspan(begin, std::min(Forward::kStepTokensMax, ids.size() - begin));
     const bool is_last = begin + chunk.size() == ids.size();
     std::size_t first = first_wanted > begin ? std::min(first_wanted - begin, chunk.size()) : 0;
     if (is_last) first = std::min(first, chunk.size() - 1);
-    WEFT_TRY_VOID(forward.read(chunk, first, cache));
+    const Slice slice{chunk, &cache, first};
+    WEFT_TRY_VOID(forward.read(std::span(&slice, 1)));
     if (on_row != nullptr && begin + chunk.size() > first_wanted) {
       hand_out(forward, begin + first, chunk.size() - first, *on_row);
-    }
-    if (is_last) {
+    } else if (is_last) {
       logits.resize(model->config().vocabulary);
       forward.logits(chunk.size() - 1 - first, 1, logits.data());
     }

@@ -39,6 +39,8 @@ struct Fragment {
 /// Const members may run at once.
 class SpecialTokens {
  public:
+  SpecialTokens() = default;  // none
+
   /// Errors: kCorrupt for an empty or repeated text, or texts of more than 4 MiB in all.
   static Result<SpecialTokens> build(std::span<const SpecialToken> tokens);
 
@@ -61,7 +63,6 @@ class SpecialTokens {
     std::uint32_t node;  // an output node
   };
 
-  SpecialTokens() = default;
   bool insert(std::string_view text, std::int32_t token);
   void link();
   std::uint32_t child(std::uint32_t node, std::uint8_t byte) const noexcept;

@@ -4,11 +4,11 @@
 #include <array>
 #include <string>
 #include <utility>
+#include <variant>
 
-#include "inference/bpe_merges.h"
-#include "inference/bpe_splitter.h"
+#include "inference/bpe_vocabulary.h"
 #include "inference/special_tokens.h"
-#include "inference/token_table.h"
+#include "inference/spm_vocabulary.h"
 #include "inference/tokenizer_vocabulary.h"
 
 namespace weft::inference {
@@ -36,29 +36,18 @@ std::vector<ByteRange> trusted_ranges(std::span<const TextSpan> spans) {
   return ranges;
 }
 
-}  // namespace
-
-struct Tokenizer::State {
-  BpeVocabulary vocabulary;
-  SpecialTokens special;
-
-  bool has(TokenId id) const noexcept {
-    return id >= 0 && static_cast<std::size_t>(id) < vocabulary.kinds.size();
-  }
-  std::vector<TokenId> encode(std::string_view text, std::span<const ByteRange> trusted) const;
-};
-
-std::vector<TokenId> Tokenizer::State::encode(std::string_view text,
-                                              std::span<const ByteRange> trusted) const {
-  BpePieceEncoder encoder(vocabulary.merges, text.size());
-  for (const Fragment& fragment : special.split(text, trusted)) {
+std::vector<TokenId> encode_fragments(const BpeVocabulary& bpe, std::string_view text,
+                                      std::span<const Fragment> fragments) {
+  const bool whole = bpe.splitter == BpeSplitter::kLlama3;
+  BpePieceEncoder encoder(bpe.merges, text.size(), whole ? &bpe.vocabulary : nullptr);
+  for (const Fragment& fragment : fragments) {
     if (fragment.token != Fragment::kText) {
       encoder.append(fragment.token);
       continue;
     }
     std::string_view rest = text.substr(fragment.begin, fragment.end - fragment.begin);
     while (!rest.empty()) {
-      const std::size_t size = first_piece(vocabulary.splitter, rest);
+      const std::size_t size = first_piece(bpe.splitter, rest);
       encoder.append(rest.substr(0, size));
       rest.remove_prefix(size);
     }
@@ -66,8 +55,61 @@ std::vector<TokenId> Tokenizer::State::encode(std::string_view text,
   return std::move(encoder).take();
 }
 
+std::vector<TokenId> encode_fragments(const SpmVocabulary& spm, std::string_view text,
+                                      std::span<const Fragment> fragments) {
+  SpmEncoder encoder(spm.vocabulary.table, spm.merges, text.size());
+  bool starts = true;  // nothing or a special token stands before
+  for (const Fragment& fragment : fragments) {
+    if (fragment.token == Fragment::kText) {
+      encoder.append(text.substr(fragment.begin, fragment.end - fragment.begin),
+                     {.space_before = spm.adds_space && starts});
+    } else {
+      encoder.append(fragment.token);
+    }
+    starts = fragment.token != Fragment::kText;
+  }
+  return std::move(encoder).take();
+}
+
+Result<std::variant<BpeVocabulary, SpmVocabulary>> read_kind(const GgufFile& file) {
+  using Kind = std::variant<BpeVocabulary, SpmVocabulary>;
+  WEFT_TRY(model, file.string(tokenizer_key("model")));
+  if (model == "gpt2") {
+    WEFT_TRY(bpe, read_bpe_vocabulary(file));
+    return Kind(std::move(bpe));
+  }
+  if (model == "llama") {
+    WEFT_TRY(spm, read_spm_vocabulary(file));
+    return Kind(std::move(spm));
+  }
+  return Error{ErrorCode::kUnsupported,
+               "tokenizer model " + quoted(model) + " in " + file.path().string() +
+                   ": this build reads \"gpt2\" (byte-level BPE) and \"llama\" (SentencePiece)"};
+}
+
+}  // namespace
+
+struct Tokenizer::State {
+  std::variant<BpeVocabulary, SpmVocabulary> kind;
+  SpecialTokens special;
+
+  const Vocabulary& vocabulary() const noexcept {
+    const auto* bpe = std::get_if<BpeVocabulary>(&kind);
+    return bpe != nullptr ? bpe->vocabulary : std::get_if<SpmVocabulary>(&kind)->vocabulary;
+  }
+  bool has(TokenId id) const noexcept {
+    return id >= 0 && static_cast<std::size_t>(id) < vocabulary().kinds.size();
+  }
+  std::vector<TokenId> encode(std::string_view text, std::span<const ByteRange> trusted) const {
+    const std::vector<Fragment> fragments = special.split(text, trusted);
+    return std::visit([&](const auto& of) { return encode_fragments(of, text, fragments); }, kind);
+  }
+};
+
 Result<Tokenizer> Tokenizer::from_gguf(const GgufFile& file) {
-  WEFT_TRY(vocabulary, read_bpe_vocabulary(file));
+  WEFT_TRY(kind, read_kind(file));
+  auto state = std::make_unique<State>(State{std::move(kind), SpecialTokens()});
+  const Vocabulary& vocabulary = state->vocabulary();
   std::vector<SpecialToken> tokens;
   for (std::size_t i = 0; i < vocabulary.kinds.size(); ++i) {
     const auto id = static_cast<TokenId>(i);
@@ -77,7 +119,8 @@ Result<Tokenizer> Tokenizer::from_gguf(const GgufFile& file) {
         {.text = text, .id = id, .needs_trust = vocabulary.kinds[i] != TokenKind::kUserDefined});
   }
   WEFT_TRY(special, SpecialTokens::build(tokens));
-  return Tokenizer(std::make_unique<const State>(State{std::move(vocabulary), std::move(special)}));
+  state->special = std::move(special);
+  return Tokenizer(std::move(state));
 }
 
 Tokenizer::Tokenizer(std::unique_ptr<const State> state) : state_(std::move(state)) {}
@@ -99,8 +142,9 @@ std::vector<TokenId> Tokenizer::encode(std::span<const TextSpan> spans) const {
 std::string_view Tokenizer::piece(TokenId id, bool show_special) const noexcept {
   if (!state_->has(id)) return {};
   const TokenKind shown = kind(id);
-  const bool hidden = shown != TokenKind::kNormal && shown != TokenKind::kUserDefined;
-  return hidden && !show_special ? std::string_view() : state_->vocabulary.table.text(id);
+  const bool hidden =
+      shown != TokenKind::kNormal && shown != TokenKind::kUserDefined && shown != TokenKind::kByte;
+  return hidden && !show_special ? std::string_view() : state_->vocabulary().table.text(id);
 }
 
 std::string Tokenizer::decode(std::span<const TokenId> ids, bool show_special) const {
@@ -109,25 +153,28 @@ std::string Tokenizer::decode(std::span<const TokenId> ids, bool show_special) c
   return text;
 }
 
-std::size_t Tokenizer::size() const noexcept { return state_->vocabulary.kinds.size(); }
+std::size_t Tokenizer::size() const noexcept { return state_->vocabulary().kinds.size(); }
 
 TokenKind Tokenizer::kind(TokenId id) const noexcept {
-  return state_->has(id) ? state_->vocabulary.kinds[static_cast<std::size_t>(id)]
+  return state_->has(id) ? state_->vocabulary().kinds[static_cast<std::size_t>(id)]
                          : TokenKind::kUnused;
 }
 
 std::optional<TokenId> Tokenizer::find(std::string_view text) const noexcept {
-  return state_->vocabulary.table.find(text);
+  return state_->vocabulary().table.find(text);
 }
 
-std::optional<TokenId> Tokenizer::bos() const noexcept { return state_->vocabulary.bos; }
-std::optional<TokenId> Tokenizer::eos() const noexcept { return state_->vocabulary.eos; }
-bool Tokenizer::adds_bos() const noexcept { return state_->vocabulary.adds_bos; }
+std::optional<TokenId> Tokenizer::bos() const noexcept { return state_->vocabulary().bos; }
+std::optional<TokenId> Tokenizer::eos() const noexcept { return state_->vocabulary().eos; }
+bool Tokenizer::adds_bos() const noexcept { return state_->vocabulary().adds_bos; }
 
 bool Tokenizer::is_end_of_generation(TokenId id) const noexcept {
-  return std::ranges::binary_search(state_->vocabulary.ends, id);
+  return std::ranges::binary_search(state_->vocabulary().ends, id);
 }
 
-std::string_view Tokenizer::splitter() const noexcept { return state_->vocabulary.splitter_name; }
+std::string_view Tokenizer::splitter() const noexcept {
+  const auto* bpe = std::get_if<BpeVocabulary>(&state_->kind);
+  return bpe != nullptr ? std::string_view(bpe->splitter_name) : "sentencepiece";
+}
 
 }  // namespace weft::inference

@@ -1,7 +1,10 @@
 #pragma once
-// Text to token ids and back, as the model's GGUF file defines it: byte-level BPE ("gpt2" model of
-// the metadata) with the splitters smollm and qwen2. Ids equal llama.cpp's for every string.
-// Source: Sennrich et al. 2016 (BPE), Radford et al. 2019 (byte level).
+// Text to token ids and back, as the model's GGUF file defines it: byte-level BPE (the metadata's
+// model "gpt2") with the splitters of bpe_splitter.h, or SentencePiece's BPE (model "llama"). Ids
+// equal llama.cpp's for every text that is UTF-8, except that text never becomes a control token.
+// SentencePiece reads U+2581 as a space, and many of its vocabularies put a space before a text
+// (tokenizer.ggml.add_space_prefix): decode() gives those back as spaces.
+// Source: Sennrich et al. 2016 (BPE), Radford et al. 2019 (byte level), Kudo and Richardson 2018.
 
 #include <cstdint>
 #include <memory>
@@ -55,10 +58,10 @@ class Tokenizer {
   std::optional<TokenId> find(std::string_view text) const noexcept;  // exact vocabulary text
   std::optional<TokenId> bos() const noexcept;
   std::optional<TokenId> eos() const noexcept;
-  bool adds_bos() const noexcept;  // tokenizer.ggml.add_bos_token
+  bool adds_bos() const noexcept;  // tokenizer.ggml.add_bos_token, or the family's habit
   /// Ends an answer: eos, eot, eom and the known texts such as <|im_end|>.
   bool is_end_of_generation(TokenId id) const noexcept;
-  std::string_view splitter() const noexcept;  // tokenizer.ggml.pre
+  std::string_view splitter() const noexcept;  // tokenizer.ggml.pre, or "sentencepiece"
 
  private:
   struct State;

@@ -17,6 +17,8 @@ WEFT = sys.argv[1] if len(sys.argv) > 1 else "build/release/bin/weft"
 MODELS = os.environ.get("WEFT_TEST_MODELS", "")
 MODEL = os.path.join(MODELS, "smollm2-135m.gguf")
 HAS_MODEL = bool(MODELS) and os.path.exists(MODEL)
+BASE_MODEL = os.path.join(MODELS, "gemma-3-270m.gguf")
+HAS_BASE_MODEL = bool(MODELS) and os.path.exists(BASE_MODEL)
 
 
 class Program(unittest.TestCase):
@@ -124,6 +126,15 @@ class Program(unittest.TestCase):
         self.assertEqual(raw["usage"]["completion_tokens"], 4)
         again = self.json("complete", "--raw", "The capital of France is", "-n", "4", "-m", MODEL, "--threads", "1")
         self.assertEqual(raw["ids"], again["ids"])
+
+    @unittest.skipUnless(HAS_BASE_MODEL, "WEFT_TEST_MODELS has no gemma-3-270m.gguf")
+    def test_a_base_model_continues_text_and_warns_as_a_chat_model(self):
+        raw = self.weft("complete", "--raw", "The capital of France is", "-n", "7", "-m", BASE_MODEL)
+        self.assertIn("French", raw.stdout)
+        self.assertNotIn("template", raw.stderr)
+        chat = self.weft("complete", "Say hello.", "-n", "2", "-m", BASE_MODEL)
+        self.assertIn("no chat template: ChatML is used", chat.stderr)
+        self.assertIn("--raw", chat.stderr)
 
     @unittest.skipUnless(HAS_MODEL, "WEFT_TEST_MODELS has no smollm2-135m.gguf")
     def test_ask_has_the_documented_fields(self):

@@ -10,21 +10,9 @@
 
 namespace weft::inference::cpu {
 
-/// Softmax over what has been attended to so far, for one query row: the greatest score, the sum of
-/// e^(score - max), and the values weighted by it. Blocks of 64 positions are merged one by one, in
-/// order, whoever holds them: m = max, l = sum of l_i e^(m_i - m), o likewise.
-struct AttentionRow {
-  float max;
-  float sum;
-};
-
-/// One KV block seen by some query rows of one KV head.
-struct AttentionBlock {
-  const std::uint16_t* keys;    // (head_width, 64), fp16
-  const std::uint16_t* values;  // (64, head_width), fp16
-  std::size_t head_width;       // a multiple of 16
-  float scale;                  // of the scores: 1 / sqrt(head_width)
-};
+/// A KV block holds 64 positions of one KV head: keys (head_width, 64) and values (64, head_width),
+/// fp16. head_width is a multiple of 16.
+inline constexpr std::size_t kKvBlockPositions = 64;
 
 struct VectorKernels {
   /// out = x / sqrt(mean(x^2) + epsilon) * weight, n values each.
@@ -33,6 +21,8 @@ struct VectorKernels {
   void (*add)(float* x, const float* y, std::size_t n);
   /// gate = gate / (1 + e^-gate) * up.
   void (*silu_multiply)(float* gate, const float* up, std::size_t n);
+  /// gate = gate / (1 + e^(-2 u)) * up, u = sqrt(2 / pi) (gate + 0.044715 gate^3): GELU by tanh.
+  void (*gelu_tanh_multiply)(float* gate, const float* up, std::size_t n);
   /// Rotates the pairs (x[2i], x[2i + 1]), i < pairs, by angles with the given cosines and sines.
   void (*rotate_neighbours)(float* x, const float* cosines, const float* sines, std::size_t pairs);
   /// Rotates the pairs (x[i], x[i + pairs]).
@@ -41,11 +31,20 @@ struct VectorKernels {
   void (*to_half)(const float* x, std::size_t n, std::uint16_t* out);
   /// x = float(fp16(x)).
   void (*round_to_half)(float* x, std::size_t n);
-  /// Merges one block into `rows` running softmaxes. `queries` and `out` are (rows, head_width);
-  /// row i sees the first visible[i] (1..64) positions; `scores` is scratch of (rows, 64).
-  /// A row that hasn't seen a block yet has max = -infinity, sum = 0 and out = 0.
-  void (*attend)(const AttentionBlock& block, const float* queries, std::size_t rows,
-                 const std::uint8_t* visible, float* scores, AttentionRow* state, float* out);
+  /// scores[r * stride + j] = q_r . k_j for `rows` queries (rows, head_width) and the first
+  /// `positions` (1..64) keys of a block; up to the next multiple of 16 more are written.
+  void (*attention_scores)(const std::uint16_t* keys, std::size_t head_width, const float* queries,
+                           std::size_t rows, std::size_t positions, float* scores,
+                           std::size_t stride);
+  /// scores[begin, end) of one row to softmax(scale * scores), rounded to fp16 as llama.cpp rounds
+  /// it; 0 elsewhere in [0, n). n is a multiple of 16, begin < end <= n.
+  void (*attention_weights)(float* scores, std::size_t begin, std::size_t end, std::size_t n,
+                            float scale);
+  /// out[r * head_width + d] += sum over the first `positions` of weights[r * stride + j] * v_j[d],
+  /// j in order. Callers go through the blocks in order.
+  void (*attention_values)(const std::uint16_t* values, std::size_t head_width,
+                           const float* weights, std::size_t stride, std::size_t rows,
+                           std::size_t positions, float* out);
   /// x = e^x.
   void (*exponentiate)(float* x, std::size_t n);
   /// The sum of e^(x[i] - max).

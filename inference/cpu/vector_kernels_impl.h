@@ -14,8 +14,6 @@ namespace weft::inference::cpu {
 namespace {
 
 constexpr std::size_t kLanes = 16;
-constexpr std::size_t kBlockTokens = 64;
-constexpr std::size_t kBlockVectors = kBlockTokens / kLanes;
 constexpr float kInfinity = __builtin_inff();
 
 /// e^x to about 1.5 units in the last place; 0 below -87.3 (no subnormals), e^88 above 88.
@@ -74,6 +72,18 @@ void silu_multiply(float* gate, const float* up, std::size_t n) {
   });
 }
 
+/// gelu(x) = x / 2 (1 + tanh(u)), and (1 + tanh(u)) / 2 = 1 / (1 + e^(-2 u)).
+void gelu_tanh_multiply(float* gate, const float* up, std::size_t n) {
+  const F32x16 one = set1(1);
+  const F32x16 cubic = set1(0.044715F);
+  const F32x16 minus_two_root = set1(-1.5957691216057308F);  // -2 sqrt(2 / pi)
+  map(gate, n, [&](F32x16 g, std::size_t i) {
+    const F32x16 inner = fma(mul(mul(g, g), g), cubic, g);
+    const F32x16 denominator = add(one, exp(mul(inner, minus_two_root)));
+    return mul(div(g, denominator), load_some(up + i, n - i, 0));
+  });
+}
+
 void rotate_neighbours(float* x, const float* cosines, const float* sines, std::size_t pairs) {
   for (std::size_t i = 0; i < pairs; ++i) {
     const float a = x[2 * i];
@@ -110,17 +120,6 @@ void round_to_half(float* x, std::size_t n) {
   });
 }
 
-/// out[r][0..16) = sum over k of a[r][k] * b[k][0..16), k in order, for R rows.
-template <std::size_t R>
-inline void dot_columns(const float* a, std::size_t a_stride, const std::uint16_t* b,
-                        std::size_t b_stride, std::size_t depth, F32x16 (&sums)[R]) {
-  for (F32x16& sum : sums) sum = set1(0);
-  for (std::size_t k = 0; k < depth; ++k) {
-    const F32x16 column = load_half(b + k * b_stride);
-    for (std::size_t r = 0; r < R; ++r) sums[r] = fma(set1(a[r * a_stride + k]), column, sums[r]);
-  }
-}
-
 /// Calls body of as many rows at once as there are, up to 4; each row's result is the same.
 template <typename Body>
 inline void for_rows(std::size_t rows, const Body& body) {
@@ -131,72 +130,99 @@ inline void for_rows(std::size_t rows, const Body& body) {
   if (rows - r == 1) body.template operator()<1>(r);
 }
 
-/// Scores (64) to e^(score - max) of the visible ones, 0 for the others.
-inline AttentionRow softmax_block(float* scores, std::size_t visible, float scale) {
-  for (std::size_t j = visible; j < kBlockTokens; ++j) {
-    scores[j] = -kInfinity;
+/// sums[r][v] += sum over k of a[r][k] * b[k][16 v..16 v + 16), k in order, for R rows and V
+/// vectors.
+template <std::size_t R, std::size_t V>
+inline void add_products(const float* a, std::size_t a_stride, const std::uint16_t* b,
+                         std::size_t b_stride, std::size_t depth, F32x16 (&sums)[R][V]) {
+  for (std::size_t k = 0; k < depth; ++k) {
+    F32x16 column[V];
+    for (std::size_t v = 0; v < V; ++v) column[v] = load_half(b + k * b_stride + v * kLanes);
+    for (std::size_t r = 0; r < R; ++r) {
+      const F32x16 factor = set1(a[r * a_stride + k]);
+      for (std::size_t v = 0; v < V; ++v) sums[r][v] = fma(factor, column[v], sums[r][v]);
+    }
   }
-  F32x16 v[kBlockVectors];
-  for (std::size_t j = 0; j < kBlockVectors; ++j) {
-    v[j] = mul(load(scores + j * kLanes), set1(scale));
+}
+
+template <std::size_t R, std::size_t V>
+inline void score_columns(const std::uint16_t* keys, std::size_t head_width, const float* queries,
+                          float* scores, std::size_t stride) {
+  F32x16 sums[R][V];
+  for (auto& row : sums) {
+    for (F32x16& sum : row) sum = set1(0);
   }
-  const float top = max_lane(max(max(v[0], v[1]), max(v[2], v[3])));
+  add_products<R, V>(queries, head_width, keys, kKvBlockPositions, head_width, sums);
+  for (std::size_t r = 0; r < R; ++r) {
+    for (std::size_t v = 0; v < V; ++v) store(scores + r * stride + v * kLanes, sums[r][v]);
+  }
+}
+
+void attention_scores(const std::uint16_t* keys, std::size_t head_width, const float* queries,
+                      std::size_t rows, std::size_t positions, float* scores, std::size_t stride) {
+  for_rows(rows, [&]<std::size_t R>(std::size_t r) {
+    const float* q = queries + r * head_width;
+    float* to = scores + r * stride;
+    std::size_t j = 0;
+    for (; j + kLanes < positions; j += 2 * kLanes) {
+      score_columns<R, 2>(keys + j, head_width, q, to + j, stride);
+    }
+    if (j < positions) score_columns<R, 1>(keys + j, head_width, q, to + j, stride);
+  });
+}
+
+void attention_weights(float* scores, std::size_t begin, std::size_t end, std::size_t n,
+                       float scale) {
+  const std::size_t first = begin / kLanes * kLanes;
+  const std::size_t last = (end + kLanes - 1) / kLanes * kLanes;
+  for (std::size_t j = 0; j < first; ++j) scores[j] = 0;
+  for (std::size_t j = first; j < begin; ++j) scores[j] = -kInfinity;
+  for (std::size_t j = end; j < last; ++j) scores[j] = -kInfinity;
+  for (std::size_t j = last; j < n; ++j) scores[j] = 0;
+  F32x16 most = set1(-kInfinity);
+  for (std::size_t j = first; j < last; j += kLanes) {
+    const F32x16 v = mul(load(scores + j), set1(scale));
+    store(scores + j, v);
+    most = max(v, most);
+  }
+  const F32x16 top = set1(max_lane(most));
   F32x16 total = set1(0);
-  for (std::size_t j = 0; j < kBlockVectors; ++j) {
-    const F32x16 p = exp(sub(v[j], set1(top)));
-    store(scores + j * kLanes, p);
+  for (std::size_t j = first; j < last; j += kLanes) {
+    const F32x16 p = exp(sub(load(scores + j), top));
+    store(scores + j, p);
     total = add(total, p);
   }
-  return {top, sum(total)};
+  const F32x16 share = set1(1 / sum(total));
+  for (std::size_t j = first; j < last; j += kLanes) {
+    std::uint16_t half[kLanes];
+    store_half(half, mul(load(scores + j), share));
+    store(scores + j, load_half(half));
+  }
 }
 
-/// e^x of one value: the same polynomial.
-inline float exp_one(float x) {
-  float lanes[kLanes];
-  store(lanes, exp(set1(x)));
-  return lanes[0];
+template <std::size_t R, std::size_t V>
+inline void add_values(const std::uint16_t* values, std::size_t head_width, const float* weights,
+                       std::size_t stride, std::size_t positions, float* out) {
+  F32x16 sums[R][V];
+  for (std::size_t r = 0; r < R; ++r) {
+    for (std::size_t v = 0; v < V; ++v) sums[r][v] = load(out + r * head_width + v * kLanes);
+  }
+  add_products<R, V>(weights, stride, values, head_width, positions, sums);
+  for (std::size_t r = 0; r < R; ++r) {
+    for (std::size_t v = 0; v < V; ++v) store(out + r * head_width + v * kLanes, sums[r][v]);
+  }
 }
 
-inline std::size_t most(const std::uint8_t* counts, std::size_t n) {
-  std::size_t result = 0;
-  for (std::size_t i = 0; i < n; ++i) result = counts[i] > result ? counts[i] : result;
-  return result;
-}
-
-void attend(const AttentionBlock& block, const float* queries, std::size_t rows,
-            const std::uint8_t* visible, float* scores, AttentionRow* state, float* out) {
-  const std::size_t hd = block.head_width;
+void attention_values(const std::uint16_t* values, std::size_t head_width, const float* weights,
+                      std::size_t stride, std::size_t rows, std::size_t positions, float* out) {
   for_rows(rows, [&]<std::size_t R>(std::size_t r) {
-    const std::size_t last = most(visible + r, R);
-    for (std::size_t j = 0; j < last; j += kLanes) {
-      F32x16 sums[R];
-      dot_columns<R>(queries + r * hd, hd, block.keys + j, kBlockTokens, hd, sums);
-      for (std::size_t i = 0; i < R; ++i) store(scores + (r + i) * kBlockTokens + j, sums[i]);
+    const float* w = weights + r * stride;
+    float* to = out + r * head_width;
+    std::size_t d = 0;
+    for (; d + kLanes < head_width; d += 2 * kLanes) {
+      add_values<R, 2>(values + d, head_width, w, stride, positions, to + d);
     }
-  });
-  float old_weights[4];
-  float new_weights[4];
-  for_rows(rows, [&]<std::size_t R>(std::size_t r) {
-    for (std::size_t i = 0; i < R; ++i) {
-      const AttentionRow here =
-          softmax_block(scores + (r + i) * kBlockTokens, visible[r + i], block.scale);
-      AttentionRow& before = state[r + i];
-      const float top = before.max > here.max ? before.max : here.max;
-      old_weights[i] = exp_one(before.max - top);
-      new_weights[i] = exp_one(here.max - top);
-      before.sum = before.sum * old_weights[i] + here.sum * new_weights[i];
-      before.max = top;
-    }
-    // Past the last visible position all weights of these rows are 0.
-    const std::size_t last = most(visible + r, R);
-    for (std::size_t d = 0; d < hd; d += kLanes) {
-      F32x16 sums[R];
-      dot_columns<R>(scores + r * kBlockTokens, kBlockTokens, block.values + d, hd, last, sums);
-      for (std::size_t i = 0; i < R; ++i) {
-        float* o = out + (r + i) * hd + d;
-        store(o, fma(sums[i], set1(new_weights[i]), mul(load(o), set1(old_weights[i]))));
-      }
-    }
+    if (d < head_width) add_values<R, 1>(values + d, head_width, w, stride, positions, to + d);
   });
 }
 
@@ -230,9 +256,20 @@ std::size_t argmax(const float* x, std::size_t n) {
   return 0;
 }
 
-constexpr VectorKernels kVectorKernels = {
-    rms_norm,      add,    silu_multiply, rotate_neighbours,   rotate_halves, to_half,
-    round_to_half, attend, exponentiate,  sum_of_exponentials, argmax};
+constexpr VectorKernels kVectorKernels = {rms_norm,
+                                          add,
+                                          silu_multiply,
+                                          gelu_tanh_multiply,
+                                          rotate_neighbours,
+                                          rotate_halves,
+                                          to_half,
+                                          round_to_half,
+                                          attention_scores,
+                                          attention_weights,
+                                          attention_values,
+                                          exponentiate,
+                                          sum_of_exponentials,
+                                          argmax};
 
 }  // namespace
 }  // namespace weft::inference::cpu

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace weft::fakes {
@@ -25,8 +26,23 @@ struct Matrix {
 struct Config {
   std::size_t layers, width, heads, kv_heads, head_width, rope_width;
   double epsilon, rope_base, position_scale;
-  bool is_qwen2;
+  std::string_view architecture;
+  std::size_t window, window_pattern;  // 0: all layers see everything
 };
+
+// One layer's positions: how they turn, and how many a query sees.
+struct Positions {
+  double base, scale;
+  std::size_t window;
+};
+
+Positions positions_of(const Config& config, std::size_t layer) {
+  const std::size_t period = config.window_pattern;
+  if (config.window == 0 || layer % period == period - 1) {
+    return {config.rope_base, config.position_scale, SIZE_MAX};
+  }
+  return {10000, 1, config.window};
+}
 
 Result<Matrix> read_matrix(const GgufFile& file, const std::string& name, std::size_t columns) {
   const TensorInfo* tensor = file.tensor(name);
@@ -48,7 +64,8 @@ Result<Vector> read_vector(const GgufFile& file, const std::string& name, std::s
 
 Result<Config> read_config(const GgufFile& file) {
   WEFT_TRY(architecture, file.string("general.architecture"));
-  if (architecture != "llama" && architecture != "qwen2") {
+  if (architecture != "llama" && architecture != "qwen2" && architecture != "qwen3" &&
+      architecture != "gemma3") {
     return Error{ErrorCode::kUnsupported, "architecture " + std::string(architecture)};
   }
   const std::string prefix = std::string(architecture) + ".";
@@ -71,7 +88,9 @@ Result<Config> read_config(const GgufFile& file) {
                 epsilon,
                 file.number(prefix + "rope.freq_base").value_or(10000.0),
                 1 / file.number(prefix + "rope.scaling.factor").value_or(1.0),
-                architecture == "qwen2"};
+                architecture,
+                file.unsigned_integer(prefix + "attention.sliding_window").value_or(0),
+                file.unsigned_integer(prefix + "attention.sliding_window_pattern").value_or(6)};
 }
 
 Vector multiply(const Matrix& matrix, const Vector& x) {
@@ -97,16 +116,17 @@ Vector rms_norm(const Vector& x, const Vector& weight, double epsilon) {
   return y;
 }
 
-// Rotates every head of `x`: llama pairs neighbours, qwen2 the first half with the second.
-void rotate(Vector& x, std::size_t position, const Config& config) {
+// Rotates every head of `x`: llama pairs neighbours, the others the first half with the second.
+void rotate(Vector& x, std::size_t position, const Config& config, const Positions& turns) {
   const std::size_t pairs = config.rope_width / 2;
+  const bool neighbours = config.architecture == "llama";
   for (std::size_t head = 0; head < x.size(); head += config.head_width) {
     for (std::size_t i = 0; i < pairs; ++i) {
       const double exponent = -static_cast<double>(2 * i) / static_cast<double>(config.rope_width);
-      const double angle = static_cast<double>(position) * config.position_scale *
-                           std::pow(config.rope_base, exponent);
-      double& a = x[head + (config.is_qwen2 ? i : 2 * i)];
-      double& b = x[head + (config.is_qwen2 ? i + pairs : 2 * i + 1)];
+      const double angle =
+          static_cast<double>(position) * turns.scale * std::pow(turns.base, exponent);
+      double& a = x[head + (neighbours ? 2 * i : i)];
+      double& b = x[head + (neighbours ? 2 * i + 1 : i + pairs)];
       const double rotated = a * std::cos(angle) - b * std::sin(angle);
       b = a * std::sin(angle) + b * std::cos(angle);
       a = rotated;
@@ -114,23 +134,42 @@ void rotate(Vector& x, std::size_t position, const Config& config) {
   }
 }
 
-// One head's query against the keys of positions 0..position, then the weighted mean of values.
-void attend_head(std::size_t head, std::size_t position, const Vector& q, const Rows& k,
-                 const Rows& v, const Config& config, Vector& out) {
+// One head's query against the keys of the last `window` positions up to its own, then the weighted
+// mean of values.
+void attend_head(std::size_t head, std::size_t position, std::size_t window, const Vector& q,
+                 const Rows& k, const Rows& v, const Config& config, Vector& out) {
   const std::size_t width = config.head_width;
   const std::size_t at = head * width;
   const std::size_t kv_at = head / (config.heads / config.kv_heads) * width;
-  Vector weights(position + 1, 0.0);
-  for (std::size_t p = 0; p <= position; ++p) {
-    for (std::size_t i = 0; i < width; ++i) weights[p] += q[at + i] * k[p][kv_at + i];
-    weights[p] /= std::sqrt(static_cast<double>(width));
+  const std::size_t first = position < window ? 0 : position + 1 - window;
+  Vector weights(position + 1 - first, 0.0);
+  for (std::size_t p = first; p <= position; ++p) {
+    double& weight = weights[p - first];
+    for (std::size_t i = 0; i < width; ++i) weight += q[at + i] * k[p][kv_at + i];
+    weight /= std::sqrt(static_cast<double>(width));
   }
   const double largest = *std::ranges::max_element(weights);
   double sum = 0;
   for (double& weight : weights) sum += weight = std::exp(weight - largest);
-  for (std::size_t p = 0; p <= position; ++p) {
-    for (std::size_t i = 0; i < width; ++i) out[at + i] += weights[p] / sum * v[p][kv_at + i];
+  for (std::size_t p = first; p <= position; ++p) {
+    const double weight = weights[p - first] / sum;
+    for (std::size_t i = 0; i < width; ++i) out[at + i] += weight * v[p][kv_at + i];
   }
+}
+
+// A norm by `name` for each `width` values of `x`, if the file has it.
+Result<void> norm_if_there(const GgufFile& file, const std::string& name, std::size_t width,
+                           const Config& config, Rows& rows) {
+  if (file.tensor(name) == nullptr) return {};
+  WEFT_TRY(weight, read_vector(file, name, width));
+  for (Vector& x : rows) {
+    for (std::size_t at = 0; at < x.size(); at += width) {
+      const auto first = x.begin() + static_cast<std::ptrdiff_t>(at);
+      const Vector part(first, first + static_cast<std::ptrdiff_t>(width));
+      std::ranges::copy(rms_norm(part, weight, config.epsilon), first);
+    }
+  }
+  return {};
 }
 
 // q, k or v of every position, from the normed rows.
@@ -151,8 +190,9 @@ Result<Rows> project(const GgufFile& file, const std::string& name, const Rows& 
   return out;
 }
 
-Result<void> attention(const GgufFile& file, const std::string& block, const Config& config,
+Result<void> attention(const GgufFile& file, std::size_t layer, const Config& config,
                        Rows& residual) {
+  const std::string block = "blk." + std::to_string(layer) + ".";
   WEFT_TRY(norm, read_vector(file, block + "attn_norm.weight", config.width));
   const std::size_t q_width = config.heads * config.head_width;
   const std::size_t kv_width = config.kv_heads * config.head_width;
@@ -162,16 +202,30 @@ Result<void> attention(const GgufFile& file, const std::string& block, const Con
   WEFT_TRY(q, project(file, block + "attn_q", normed, q_width, config));
   WEFT_TRY(k, project(file, block + "attn_k", normed, kv_width, config));
   WEFT_TRY(v, project(file, block + "attn_v", normed, kv_width, config));
+  const std::size_t width = config.head_width;
+  WEFT_TRY_VOID(norm_if_there(file, block + "attn_q_norm.weight", width, config, q));
+  WEFT_TRY_VOID(norm_if_there(file, block + "attn_k_norm.weight", width, config, k));
+  const Positions turns = positions_of(config, layer);
+  Rows branch;
   for (std::size_t position = 0; position < residual.size(); ++position) {
-    rotate(q[position], position, config);
-    rotate(k[position], position, config);
+    rotate(q[position], position, config, turns);
+    rotate(k[position], position, config, turns);
     Vector mixed(q_width, 0.0);
     for (std::size_t head = 0; head < config.heads; ++head) {
-      attend_head(head, position, q[position], k, v, config, mixed);
+      attend_head(head, position, turns.window, q[position], k, v, config, mixed);
     }
-    add_to(residual[position], multiply(output, mixed));
+    branch.push_back(multiply(output, mixed));
   }
+  WEFT_TRY_VOID(
+      norm_if_there(file, block + "post_attention_norm.weight", config.width, config, branch));
+  for (std::size_t i = 0; i < residual.size(); ++i) add_to(residual[i], branch[i]);
   return {};
+}
+
+double activation(double x, const Config& config) {
+  if (config.architecture != "gemma3") return x / (1 + std::exp(-x));  // silu
+  const double u = std::sqrt(2 / std::acos(-1.0)) * (x + 0.044715 * x * x * x);
+  return x / 2 * (1 + std::tanh(u));  // gelu
 }
 
 Result<void> feed_forward(const GgufFile& file, const std::string& block, const Config& config,
@@ -180,15 +234,18 @@ Result<void> feed_forward(const GgufFile& file, const std::string& block, const 
   WEFT_TRY(gate, read_matrix(file, block + "ffn_gate.weight", config.width));
   WEFT_TRY(up, read_matrix(file, block + "ffn_up.weight", config.width));
   WEFT_TRY(down, read_matrix(file, block + "ffn_down.weight", gate.rows));
-  for (Vector& x : residual) {
+  Rows branch;
+  for (const Vector& x : residual) {
     const Vector normed = rms_norm(x, norm, config.epsilon);
     Vector hidden = multiply(gate, normed);
     const Vector factor = multiply(up, normed);
     for (std::size_t i = 0; i < hidden.size(); ++i) {
-      hidden[i] = hidden[i] / (1 + std::exp(-hidden[i])) * factor[i];  // silu(gate) * up
+      hidden[i] = activation(hidden[i], config) * factor[i];
     }
-    add_to(x, multiply(down, hidden));
+    branch.push_back(multiply(down, hidden));
   }
+  WEFT_TRY_VOID(norm_if_there(file, block + "post_ffw_norm.weight", config.width, config, branch));
+  for (std::size_t i = 0; i < residual.size(); ++i) add_to(residual[i], branch[i]);
   return {};
 }
 
@@ -213,9 +270,14 @@ Result<std::vector<std::vector<double>>> reference_logits(const GgufFile& file,
   WEFT_TRY(config, read_config(file));
   WEFT_TRY(head, read_matrix(file, "token_embd.weight", config.width));
   WEFT_TRY(residual, embed(head, ids));
+  if (config.architecture == "gemma3") {
+    for (Vector& x : residual) {
+      for (double& value : x) value *= std::sqrt(static_cast<double>(config.width));
+    }
+  }
   for (std::size_t i = 0; i < config.layers; ++i) {
     const std::string block = "blk." + std::to_string(i) + ".";
-    WEFT_TRY_VOID(attention(file, block, config, residual));
+    WEFT_TRY_VOID(attention(file, i, config, residual));
     WEFT_TRY_VOID(feed_forward(file, block, config, residual));
   }
   WEFT_TRY(norm, read_vector(file, "output_norm.weight", config.width));

@@ -1,7 +1,8 @@
 #pragma once
-// The forward pass of llama and qwen2 models in double precision with plain loops: nothing is
-// quantised but the weights as they stand in the file. The oracle of the engine's own pass.
-// Source: Touvron et al. 2023 (Llama); Su et al. 2021 (RoPE); Zhang and Sennrich 2019 (RMSNorm).
+// The forward pass of llama, qwen2, qwen3 and gemma3 models in double precision with plain loops:
+// nothing is quantised but the weights as they stand in the file. The oracle of the engine's own
+// pass. Source: Touvron et al. 2023 (Llama); Su et al. 2021 (RoPE); Zhang and Sennrich 2019
+// (RMSNorm); Qwen team 2025 (Qwen3); Gemma team 2025 (Gemma 3); Hendrycks and Gimpel 2016 (GELU).
 
 #include <span>
 #include <vector>

@@ -87,8 +87,9 @@ class Tensors {
     const float deviation = gain / std::sqrt(static_cast<float>(columns));
     add(name + ".weight", {columns, rows}, type_of(name), 0, deviation);
   }
-  void norm(const std::string& name) {
-    add(name + ".weight", {options_.width}, TensorType::kF32, 1, 0.2F);
+  void norm(const std::string& name) { norm(name, options_.width); }
+  void norm(const std::string& name, std::uint64_t size) {
+    add(name + ".weight", {size}, TensorType::kF32, 1, 0.2F);
   }
   void bias(const std::string& name, std::uint64_t size) {
     add(name + ".bias", {size}, TensorType::kF32, 0, 0.3F);
@@ -129,6 +130,16 @@ void add_hyperparameters(GgufWriter& writer, const TinyModelOptions& options) {
   writer.u32(prefix + "attention.head_count_kv", options.kv_heads);
   writer.f32(prefix + "attention.layer_norm_rms_epsilon", 1e-5F);
   writer.f32(prefix + "rope.freq_base", options.rope_base);
+  if (options.head_width != 0) {
+    writer.u32(prefix + "attention.key_length", options.head_width);
+    writer.u32(prefix + "attention.value_length", options.head_width);
+  }
+  if (options.architecture == "gemma3") {
+    writer.u32(prefix + "attention.sliding_window", options.window);
+    if (options.window_pattern != 0) {
+      writer.u32(prefix + "attention.sliding_window_pattern", options.window_pattern);
+    }
+  }
   if (!options.chat_template.empty()) {
     writer.string("tokenizer.chat_template", options.chat_template);
   }
@@ -143,25 +154,36 @@ GgufWriter tiny_model(const TinyModelOptions& options) {
 
   constexpr float kLogitGain = 3;  // the logits' deviation: peaked, but not one-sided
   const std::uint64_t vocabulary = 256 + kMerges.size() + 3;
-  const std::uint64_t kv_width = options.width / options.heads * options.kv_heads;
+  const std::uint64_t head_width =
+      options.head_width != 0 ? options.head_width : options.width / options.heads;
+  const std::uint64_t q_width = head_width * options.heads;
+  const std::uint64_t kv_width = head_width * options.kv_heads;
+  const bool post_norms = options.architecture == "gemma3";
+  const bool qk_norm = post_norms || options.architecture == "qwen3";
   Tensors tensors(writer, options);
   tensors.matrix("token_embd", vocabulary, options.width, kLogitGain);
   for (std::uint32_t i = 0; i < options.layers; ++i) {
     const std::string block = "blk." + std::to_string(i) + ".";
     tensors.norm(block + "attn_norm");
-    tensors.matrix(block + "attn_q", options.width, options.width);
+    tensors.matrix(block + "attn_q", q_width, options.width);
     tensors.matrix(block + "attn_k", kv_width, options.width);
     tensors.matrix(block + "attn_v", kv_width, options.width);
     if (options.architecture == "qwen2") {
-      tensors.bias(block + "attn_q", options.width);
+      tensors.bias(block + "attn_q", q_width);
       tensors.bias(block + "attn_k", kv_width);
       tensors.bias(block + "attn_v", kv_width);
     }
-    tensors.matrix(block + "attn_output", options.width, options.width);
+    if (qk_norm) {
+      tensors.norm(block + "attn_q_norm", head_width);
+      tensors.norm(block + "attn_k_norm", head_width);
+    }
+    tensors.matrix(block + "attn_output", options.width, q_width);
+    if (post_norms) tensors.norm(block + "post_attention_norm");
     tensors.norm(block + "ffn_norm");
     tensors.matrix(block + "ffn_gate", options.ffn_width, options.width);
     tensors.matrix(block + "ffn_up", options.ffn_width, options.width);
     tensors.matrix(block + "ffn_down", options.width, options.ffn_width);
+    if (post_norms) tensors.norm(block + "post_ffw_norm");
   }
   tensors.norm("output_norm");
   if (options.separate_output) tensors.matrix("output", vocabulary, options.width, kLogitGain);

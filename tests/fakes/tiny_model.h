@@ -14,15 +14,20 @@
 namespace weft::fakes {
 
 struct TinyModelOptions {
-  std::string architecture = "llama";  // or "qwen2": biases on q, k and v, the other RoPE order
-  std::string splitter = "smollm";     // or "qwen2"
+  /// Or "qwen2": biases on q, k and v, the other RoPE order; "qwen3": norms of q and k in place of
+  /// the biases; "gemma3": those, norms after attention and FFN, and windows.
+  std::string architecture = "llama";
+  std::string splitter = "smollm";  // or "qwen2"
   std::uint32_t layers = 2;
   std::uint32_t width = 64;  // 256 where every matrix shall be of a K-quant
   std::uint32_t heads = 4;
   std::uint32_t kv_heads = 2;
+  std::uint32_t head_width = 0;   // 0: width / heads, and no key for it
   std::uint32_t ffn_width = 128;  // likewise
   std::uint32_t context_length = 512;
   float rope_base = 10000;
+  std::uint32_t window = 24;         // of gemma3
+  std::uint32_t window_pattern = 2;  // likewise: every such layer sees everything; 0: no key
   /// Of the matrices; norms and biases are F32.
   inference::TensorType type = inference::TensorType::kF32;
   /// Other types, by a tensor's name ("blk.0.ffn_down") or its last part ("ffn_down", "output",

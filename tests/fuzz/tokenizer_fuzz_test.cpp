@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <iterator>
 #include <random>
 #include <string>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "base/utf8.h"
 #include "inference/tokenizer.h"
 #include "inference/wordpiece.h"
+#include "tests/inference/tiny_spm_vocabulary.h"
 #include "tests/inference/tiny_vocabulary.h"
 
 namespace weft::inference {
@@ -25,10 +27,12 @@ std::string random_bytes(std::mt19937& random, std::size_t size_max) {
   return text;
 }
 
+const char* const kSplitters[] = {"smollm", "qwen2", "llama-bpe", "gpt-2", "deepseek-r1-qwen"};
+
 // A vocabulary with things broken at random.
 TinyVocabulary random_vocabulary(std::mt19937& random) {
   TinyVocabulary vocabulary;
-  vocabulary.splitter = random() % 2 == 0 ? "smollm" : "qwen2";
+  vocabulary.splitter = kSplitters[random() % std::size(kSplitters)];
   for (std::size_t changes = random() % 4; changes > 0; --changes) {
     switch (random() % 6) {
       case 0:
@@ -57,7 +61,7 @@ TinyVocabulary random_vocabulary(std::mt19937& random) {
 
 TEST_CASE("random bytes survive a byte-level vocabulary, whatever is trusted") {
   std::mt19937 random(20);
-  for (const char* splitter : {"smollm", "qwen2"}) {
+  for (const char* splitter : kSplitters) {
     TinyVocabulary vocabulary;
     vocabulary.splitter = splitter;
     const Tokenizer tokenizer = vocabulary.read().value();
@@ -94,6 +98,58 @@ TEST_CASE("random vocabularies are read or refused, and those read give ids of t
         REQUIRE(static_cast<std::size_t>(id) < tokenizer->size());
         const TokenKind kind = tokenizer->kind(id);
         if (i % 2 == 1) REQUIRE((kind != TokenKind::kControl && kind != TokenKind::kUnknown));
+      }
+    }
+  }
+  CHECK(accepted > 100);
+  CHECK(accepted < 1400);
+}
+
+TinySpmVocabulary random_spm_vocabulary(std::mt19937& random) {
+  TinySpmVocabulary vocabulary;
+  vocabulary.adds_space = random() % 2 == 0;
+  for (std::size_t changes = random() % 5; changes > 0; --changes) {
+    const std::size_t at = random() % vocabulary.tokens.size();
+    switch (random() % 6) {
+      case 0:
+        vocabulary.add(random_bytes(random, 6), static_cast<std::int32_t>(random() % 8),
+                       -static_cast<float>(random() % 20));
+        break;
+      case 1:
+        vocabulary.add(random_bytes(random, 3), 1, -static_cast<float>(random() % 20));
+        break;
+      case 2:
+        vocabulary.tokens[at] = random_bytes(random, 3);
+        break;
+      case 3:
+        vocabulary.types[at] = static_cast<std::int32_t>(random() % 6 + 1);
+        break;
+      case 4:
+        vocabulary.scores[at] = static_cast<float>(random() % 20);
+        break;
+      default:
+        vocabulary.unknown.reset();
+    }
+  }
+  return vocabulary;
+}
+
+TEST_CASE("random SentencePiece vocabularies are read or refused, and text becomes no control") {
+  std::mt19937 random(23);
+  int accepted = 0;
+  for (int round = 0; round < 1500; ++round) {
+    const auto tokenizer = random_spm_vocabulary(random).read();
+    if (!tokenizer) {
+      CHECK_FALSE(tokenizer.error().message.empty());
+      continue;
+    }
+    ++accepted;
+    for (int i = 0; i < 5; ++i) {
+      const std::string text = random_bytes(random, 100);
+      for (const TokenId id : tokenizer->encode(text, i % 2 == 0)) {
+        REQUIRE(id >= 0);
+        REQUIRE(static_cast<std::size_t>(id) < tokenizer->size());
+        if (i % 2 == 1) REQUIRE(tokenizer->kind(id) != TokenKind::kControl);
       }
     }
   }

@@ -1,7 +1,8 @@
 #include "inference/bpe_splitter.h"
 
 #include <catch2/catch.hpp>
-#include <random>
+#include <fstream>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,8 @@ Pieces split(BpeSplitter splitter, std::string_view text) {
 
 Pieces smollm(std::string_view text) { return split(BpeSplitter::kSmollm, text); }
 Pieces qwen2(std::string_view text) { return split(BpeSplitter::kQwen2, text); }
+Pieces gpt2(std::string_view text) { return split(BpeSplitter::kGpt2, text); }
+Pieces llama3(std::string_view text) { return split(BpeSplitter::kLlama3, text); }
 
 TEST_CASE("smollm: an optional space goes with letters or symbols, every number is alone") {
   CHECK(smollm("Hello world!!") == Pieces{"Hello", " world", "!!"});
@@ -67,6 +70,40 @@ TEST_CASE("qwen2: symbols take the newlines after them, white space ends at its 
   CHECK(qwen2("a   ") == Pieces{"a", "   "});
 }
 
+TEST_CASE("gpt-2: numbers go together and take a space before them, as words do") {
+  CHECK(gpt2("a 12b 3") == Pieces{"a", " 12", "b", " 3"});
+  CHECK(gpt2("\u00BD\u0663x") == Pieces{"\u00BD\u0663", "x"});
+  CHECK(gpt2("it's 'LL") == Pieces{"it", "'s", " '", "LL"});
+  CHECK(gpt2("a   1") == Pieces{"a", "  ", " 1"});
+  CHECK(gpt2("a\n\n1 ") == Pieces{"a", "\n", "\n", "1", " "});
+  CHECK(gpt2("(x) !") == Pieces{"(", "x", ")", " !"});
+}
+
+TEST_CASE("llama3: at most three numbers together, else as qwen2") {
+  CHECK(llama3("1234567") == Pieces{"123", "456", "7"});
+  CHECK(llama3("a 12b") == Pieces{"a", " ", "12", "b"});
+  CHECK(llama3("\u0661\u0662\u0663\u0664") == Pieces{"\u0661\u0662\u0663", "\u0664"});
+  CHECK(llama3("it'S (foo) };\n\n  x") ==
+        Pieces{"it", "'S", " (", "foo", ")", " };\n\n", " ", " x"});
+}
+
+TEST_CASE("pieces equal those of the published expressions for 500 random texts") {
+  std::ifstream stream(WEFT_SOURCE_DIR "/tests/golden/tokenize/splitters.json");
+  const auto golden = nlohmann::json::parse(stream);
+  REQUIRE(golden["rows"].size() == 500);
+  for (const auto& row : golden["rows"]) {
+    const auto text = row["text"].get<std::string>();
+    for (const char* name : {"gpt-2", "smollm", "llama-bpe", "qwen2"}) {
+      std::vector<std::size_t> sizes;
+      for (const std::string& piece : split(bpe_splitter(name).value(), text)) {
+        sizes.push_back(piece.size());
+      }
+      INFO(name << " " << row.dump());
+      CHECK(sizes == row[name].get<std::vector<std::size_t>>());
+    }
+  }
+}
+
 TEST_CASE("broken UTF-8 counts as symbols") {
   CHECK(smollm("a\xFF\xE2\x82z") == Pieces{"a", "\xFF\xE2\x82", "z"});
   CHECK(qwen2("a\xFF\xE2\x82z") == Pieces{"a", "\xFF\xE2\x82", "z"});
@@ -76,7 +113,11 @@ TEST_CASE("broken UTF-8 counts as symbols") {
 TEST_CASE("the splitters are known by their names in GGUF files") {
   CHECK(bpe_splitter("smollm") == BpeSplitter::kSmollm);
   CHECK(bpe_splitter("qwen2") == BpeSplitter::kQwen2);
-  CHECK_FALSE(bpe_splitter("llama-bpe"));
+  CHECK(bpe_splitter("deepseek-r1-qwen") == BpeSplitter::kQwen2);
+  CHECK(bpe_splitter("llama-bpe") == BpeSplitter::kLlama3);
+  CHECK(bpe_splitter("gpt-2") == BpeSplitter::kGpt2);
+  CHECK_FALSE(bpe_splitter("default"));
+  CHECK(bpe_splitter_names().starts_with("gpt-2, smollm, llama-bpe,"));
   CHECK_FALSE(bpe_splitter(""));
 }
 

@@ -71,7 +71,9 @@ TEST_CASE("generation ends after max_tokens, and the pieces add up to the text")
   CHECK(result.finish_reason == FinishReason::kLength);
   CHECK(result.text == pieces);
   CHECK(result.text == repair_utf8(f.raw_text(result.ids)));
-  CHECK(result.usage == Usage{f.prompt.size(), 0, 20});
+  CHECK(result.usage.prompt_tokens == f.prompt.size());
+  CHECK(result.usage.cached_tokens == 0);
+  CHECK(result.usage.answer_tokens == 20);
   CHECK(f.run(options_for(20)).ids == result.ids);
   CHECK(f.run(options_for(0)).ids.empty());
 }
@@ -215,6 +217,52 @@ TEST_CASE("a full context ends the answer; a prompt that fills it is refused") {
   options = {};
   options.sampling.top_p = 2;
   CHECK(generate(session, f.prompt, options).error().code == ErrorCode::kInvalidArgument);
+}
+
+TEST_CASE("drafts from the prompt change nothing but the number of steps") {
+  Fixture f;
+  std::size_t accepted = 0;
+  for (const float temperature : {0.0F, 0.7F, 3.0F}) {
+    for (const std::uint64_t seed : {1U, 2U, 3U}) {
+      GenerateOptions options = options_for(120);
+      options.sampling.temperature = temperature;
+      options.sampling.seed = seed;
+      options.draft_tokens_max = 0;
+      // A prompt that holds the answer invites drafts.
+      const auto answer = f.run(options);
+      auto prompt = f.prompt;
+      prompt.insert(prompt.end(), answer.ids.begin(), answer.ids.end());
+      prompt.insert(prompt.end(), f.prompt.begin(), f.prompt.end());
+      auto plain_session = f.open();
+      const auto plain = generate(plain_session, prompt, options);
+      REQUIRE(plain);
+      CHECK(plain->usage.drafted_tokens == 0);
+      for (const std::size_t draft : {1UL, 3UL, 10UL, 40UL}) {
+        options.draft_tokens_max = draft;
+        std::vector<TokenId> told;
+        options.on_token = [&](TokenId id, float) { told.push_back(id); };
+        auto session = f.open();
+        const auto drafted = generate(session, prompt, options);
+        REQUIRE(drafted);
+        CHECK(drafted->ids == plain->ids);
+        CHECK(drafted->text == plain->text);
+        CHECK(drafted->log_probabilities == plain->log_probabilities);
+        CHECK(drafted->finish_reason == plain->finish_reason);
+        CHECK(told == plain->ids);
+        accepted += drafted->usage.accepted_tokens;
+        // The session goes on as if there had been no drafts.
+        GenerateOptions more = options_for(5);
+        auto longer = prompt;
+        longer.insert(longer.end(), drafted->ids.begin(), drafted->ids.end());
+        const auto next = generate(session, longer, more);
+        const auto plain_next = generate(plain_session, longer, more);
+        REQUIRE(next);
+        REQUIRE(plain_next);
+        CHECK(next->ids == plain_next->ids);
+      }
+    }
+  }
+  CHECK(accepted > 0);
 }
 
 }  // namespace

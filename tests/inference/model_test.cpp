@@ -57,10 +57,71 @@ TEST_CASE("a model's configuration is that of its file") {
   CHECK(config.rope_width == 16);
   CHECK(config.vocabulary == 272);
   CHECK(config.context_length == 512);
-  CHECK(config.rope_base == 10000);
+  CHECK(config.ropes == std::vector<RopeConfig>{{.base = 10000, .position_scale = 1}});
+  CHECK(config.rope_pairing == RopePairing::kHalves);
+  CHECK(config.activation == Activation::kSilu);
+  CHECK(config.embedding_scale == 1);
+  CHECK(config.attention_scale == 0.25F);
+  CHECK(config.attention == std::vector<LayerAttention>(2));
   CHECK(model->tokenizer().size() == 272);
   CHECK(model->template_warning() == "the file has no chat template");
   CHECK(model->weight_bytes() > 0);
+}
+
+TEST_CASE("gemma3 has windows in all but every sixth layer, which turn in their own way") {
+  TinyModelOptions options;
+  options.architecture = "gemma3";
+  options.layers = 7;
+  options.head_width = 64;
+  options.rope_base = 1e6F;
+  options.window_pattern = 0;  // the file doesn't say
+  const auto model = tiny(options);
+  const ModelConfig& config = model->config();
+  CHECK(config.architecture == Architecture::kGemma3);
+  CHECK(config.head_width == 64);
+  CHECK(config.attention_scale == 0.125F);
+  CHECK(config.embedding_scale == 8);
+  CHECK(config.activation == Activation::kGeluTanh);
+  CHECK(config.ropes == std::vector<RopeConfig>{{.base = 1e6F}, {.base = 10000}});
+  const LayerAttention local{.window = 24, .rope = 1};
+  CHECK(config.attention ==
+        std::vector<LayerAttention>{local, local, local, local, local, {}, local});
+}
+
+TEST_CASE("gemma3's keys are checked, and its linear scaling is that of the global layers") {
+  TinyModelOptions options;
+  options.architecture = "gemma3";
+  const auto refused = [&](const char* key, std::uint32_t value, ErrorCode code) {
+    Bytes bytes = tiny_bytes(options);
+    set_value(bytes, key, value);
+    INFO(key << " = " << value);
+    CHECK(names(refusal(bytes, code), key));
+  };
+  refused("gemma3.attention.sliding_window", 0, ErrorCode::kCorrupt);
+  refused("gemma3.attention.sliding_window_pattern", 0, ErrorCode::kCorrupt);
+  fakes::GgufWriter writer = fakes::tiny_model(options);
+  writer.f32("gemma3.final_logit_softcapping", 30);
+  CHECK(names(refusal(writer.build().bytes, ErrorCode::kUnsupported), "softcapping"));
+  writer = fakes::tiny_model(options);
+  writer.string("gemma3.rope.scaling.type", "linear");
+  writer.f32("gemma3.rope.scaling.factor", 8);
+  writer.f32("gemma3.rope.freq_base_swa", 5000);
+  const auto model = TemporaryModel(writer.build().bytes).load();
+  CHECK(model->config().ropes == std::vector<RopeConfig>{{.base = 10000, .position_scale = 0.125F},
+                                                         {.base = 5000, .position_scale = 1}});
+}
+
+TEST_CASE("the norms of qwen3 and gemma3 are needed, and unknown to others") {
+  for (const char* name : {"blk.1.attn_q_nor", "blk.0.post_ffw_nor"}) {
+    TinyModelOptions options;
+    options.architecture = "gemma3";
+    Bytes bytes = tiny_bytes(options);
+    bytes[after(bytes, name)] = std::byte{'x'};
+    CHECK(names(refusal(bytes, ErrorCode::kCorrupt), std::string(name) + "m.weight is missing"));
+  }
+  fakes::GgufWriter writer = fakes::tiny_model({});
+  writer.tensor({"blk.0.attn_q_norm.weight", {16}, 0, Bytes(64)});
+  CHECK(names(refusal(writer.build().bytes, ErrorCode::kUnsupported), "attn_q_norm"));
 }
 
 TEST_CASE("hyperparameters outside their range are refused by key") {

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -19,6 +20,7 @@
 #include "inference/model.h"
 #include "inference/perplexity.h"
 #include "inference/session.h"
+#include "tests/fakes/temp_dir.h"
 
 namespace weft::inference {
 namespace {
@@ -48,79 +50,160 @@ std::vector<TokenId> wikitext_ids(const Tokenizer& tokenizer) {
 }
 
 // Eight-bit activations make a model chaotic: where one value rounds the other way, all later
-// layers see noise. llama.cpp meets it too when it computes in another order, with the same file,
-// CPU and fp16 cache: against its own facts here, flash attention gives another best token at 2.8 %
-// of smollm2's steps, up to a gap of 0.33 (a batch in place of single tokens: 2.6 %, up to 0.52),
-// leaves 8 of 50 answers as they were, and has a mean KL of 0.0012 on qwen2.5. The bounds below are
-// what this engine keeps today, so that it can't get worse unnoticed. The goals are stricter and
-// not all met: gap 0.1, share 0.995, KL 0.001, perplexity 0.002, 40 of 50 answers.
-constexpr double kClearGap = 0.75;          // logits: above it the best token must be the same
-constexpr double kSameShare = 0.96;         // of all steps
-constexpr double kDivergenceMax = 0.002;    // nats
-constexpr double kPerplexityShift = 0.003;  // relative
+// layers see noise. So the engine is compared with llama.cpp beside the same engine with the rotary
+// base one unit in the last place off (1e-7 of it): what that changes, any engine that doesn't
+// repeat llama.cpp's very instructions will change too. The twin of smollm2 gives 6 of 50 greedy
+// answers as the model itself does; so "40 of 50 identical" and "the same best token wherever the
+// gap is 0.1" can't be asked of a right engine. What is asked: as close to llama.cpp as to the
+// twin.
+constexpr double kLikeTwin = 1.5;           // times what the twin differs
+constexpr double kDivergenceMin = 0.001;    // nats: below it is as good as equal
+constexpr double kPerplexityShift = 0.002;  // relative
 
-/// Fed llama.cpp's own tokens, the engine prefers the same next one wherever that was clear.
-void check_teacher_forced(Session& session, const nlohmann::json& rows) {
+/// How one way of computing differs from another, over the golden rows.
+struct Difference {
   std::size_t steps = 0;
-  std::size_t same = 0;
-  for (const auto& row : rows) {
-    const std::vector<TokenId> prompt = row["prompt_ids"];
-    const std::vector<TokenId> ids = row["ids"];
-    const std::vector<double> gaps = row["gaps"];
-    std::vector<TokenId> all = prompt;
-    all.insert(all.end(), ids.begin(), ids.end() - 1);
-    REQUIRE(session.truncate(0));
-    REQUIRE(session.append_each(
-        all, prompt.size() - 1, [&](std::size_t i, std::span<const float> logits) {
-          const std::size_t step = i + 1 - prompt.size();
-          const TokenId best = sample(logits, {}, 0);
-          ++steps;
-          same += best == ids[step] ? 1 : 0;
-          INFO("step " << step << " of " << row["prompt_ids"] << ", gap " << gaps[step]);
-          if (gaps[step] >= kClearGap) CHECK(best == ids[step]);
-        }));
+  std::size_t other_best = 0;
+  double gap_max = 0;     // logits, at a step with another best token
+  double divergence = 0;  // mean |KL| of the top 20
+  std::size_t same_answers = 0;
+
+  void step(bool same, double gap) {
+    ++steps;
+    if (same) return;
+    ++other_best;
+    gap_max = std::max(gap_max, gap);
   }
-  std::cout << "teacher-forced: " << same << " of " << steps << " best tokens agree\n";
-  CHECK(static_cast<double>(same) >= kSameShare * static_cast<double>(steps));
+  void print(const std::string& name) const {
+    std::cout << name << ": " << other_best << " of " << steps
+              << " best tokens differ, at gaps up to " << gap_max << "; mean |KL| of the top 20 "
+              << divergence << "; " << same_answers << " greedy answers identical\n";
+  }
+};
+
+/// The model with its rotary base one unit in the last place greater.
+std::shared_ptr<const Model> twin_of(const Model& model, const std::filesystem::path& folder) {
+  const auto path = folder / "twin.gguf";
+  std::filesystem::copy_file(model.path(), path);
+  const std::string name = std::string(to_string(model.config().architecture)) + ".rope.freq_base";
+  // In the file: the key's length in 8 bytes, the key, the value's type in 4, the value.
+  const std::string key =
+      std::string(1, static_cast<char>(name.size())) + std::string(7, '\0') + name;
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  std::string head(1 << 20, '\0');
+  file.read(head.data(), static_cast<std::streamsize>(head.size()));
+  const auto at = head.find(key);
+  REQUIRE(at != std::string::npos);
+  const std::size_t value = at + key.size() + 4;  // after the type
+  head[value] = static_cast<char>(head[value] + 1);
+  file.seekp(static_cast<std::streamoff>(value)).write(&head[value], 1);
+  file.close();
+  auto twin = Model::load(path, {});
+  if (!twin) FAIL(twin.error().message);
+  REQUIRE((*twin)->config().ropes != model.config().ropes);
+  return *twin;
 }
 
-void check_greedy(Session& session, const nlohmann::json& rows, int same_min) {
-  int same = 0;
+/// The best token after each of the row's steps, fed llama.cpp's own tokens, and the gap to the
+/// second best.
+std::vector<std::pair<TokenId, double>> best_tokens(Session& session, const nlohmann::json& row) {
+  const std::vector<TokenId> prompt = row["prompt_ids"];
+  const std::vector<TokenId> ids = row["ids"];
+  std::vector<TokenId> all = prompt;
+  all.insert(all.end(), ids.begin(), ids.end() - 1);
+  std::vector<std::pair<TokenId, double>> found;
+  REQUIRE(session.truncate(0));
+  REQUIRE(
+      session.append_each(all, prompt.size() - 1, [&](std::size_t, std::span<const float> logits) {
+        const TokenId best = sample(logits, {}, 0);
+        float second = -std::numeric_limits<float>::infinity();
+        for (std::size_t i = 0; i < logits.size(); ++i) {
+          if (static_cast<TokenId>(i) != best) second = std::max(second, logits[i]);
+        }
+        found.emplace_back(best, logits[static_cast<std::size_t>(best)] - second);
+      }));
+  return found;
+}
+
+std::vector<TokenId> greedy(Session& session, const nlohmann::json& row) {
+  GenerateOptions options;
+  options.max_tokens = 64;
+  const auto result = generate(session, std::vector<TokenId>(row["prompt_ids"]), options);
+  REQUIRE(result);
+  return result->ids;
+}
+
+void compare_greedy(Session& ours, Session& twin, const nlohmann::json& rows, Difference& golden,
+                    Difference& noise) {
   for (const auto& row : rows) {
     std::vector<TokenId> ids = row["ids"];
-    GenerateOptions options;
-    options.max_tokens = 64;
-    const auto result = generate(session, std::vector<TokenId>(row["prompt_ids"]), options);
-    REQUIRE(result);
-    if (session.model().tokenizer().is_end_of_generation(ids.back())) ids.pop_back();
-    same += result->ids == ids ? 1 : 0;
+    const std::vector<double> gaps = row["gaps"];
+    const auto here = best_tokens(ours, row);
+    const auto there = best_tokens(twin, row);
+    for (std::size_t i = 0; i < here.size(); ++i) {
+      golden.step(here[i].first == ids[i], gaps[i]);
+      noise.step(here[i].first == there[i].first, here[i].second);
+    }
+    if (ours.model().tokenizer().is_end_of_generation(ids.back())) ids.pop_back();
+    const auto answer = greedy(ours, row);
+    golden.same_answers += answer == ids ? 1 : 0;
+    noise.same_answers += answer == greedy(twin, row) ? 1 : 0;
   }
-  std::cout << "greedy: " << same << " of " << rows.size() << " answers identical\n";
-  CHECK(same >= same_min);
 }
 
-/// KL(llama.cpp || ours) over its 20 most probable tokens, mean over the positions.
-void check_top20(Session& session, const nlohmann::json& rows, std::span<const TokenId> ids) {
-  std::map<std::size_t, std::vector<nlohmann::json>> by_window;
-  for (const auto& row : rows) by_window[row["chunk"]].push_back(row);
-  double sum = 0;
+using Positions = std::map<std::size_t, std::vector<nlohmann::json>>;  // by window
+
+/// ln p of the golden tokens at each of the golden positions.
+std::vector<std::vector<double>> log_probabilities(Session& session, const Positions& by_window,
+                                                   std::span<const TokenId> ids) {
+  std::vector<std::vector<double>> found;
+  const Tokenizer& tokenizer = session.model().tokenizer();
   for (const auto& [window, positions] : by_window) {
+    const auto part = ids.subspan(window * 512, 511);
+    std::vector<TokenId> read(part.begin(), part.end());
+    if (tokenizer.adds_bos()) read.front() = tokenizer.bos().value();
     REQUIRE(session.truncate(0));
-    REQUIRE(session.append_each(
-        ids.subspan(window * 512, 511), 0, [&](std::size_t i, std::span<const float> logits) {
-          for (const auto& row : positions) {
-            if (row["position"] != i) continue;
-            for (const auto& [id, expected] :
-                 row["top"].get<std::vector<std::pair<TokenId, double>>>()) {
-              sum += std::exp(expected) *
-                     (expected - static_cast<double>(log_probability(logits, id)));
-            }
-          }
-        }));
+    REQUIRE(session.append_each(read, 0, [&](std::size_t i, std::span<const float> logits) {
+      for (const auto& row : positions) {
+        if (row["position"] != i) continue;
+        auto& values = found.emplace_back();
+        for (const auto& pair : row["top"]) {
+          values.push_back(static_cast<double>(log_probability(logits, pair[0])));
+        }
+      }
+    }));
   }
-  const double mean = sum / static_cast<double>(rows.size());
-  std::cout << "mean KL of the top 20: " << mean << "\n";
-  CHECK(std::abs(mean) <= kDivergenceMax);
+  return found;
+}
+
+/// Mean over the positions of |sum of p (ln p - ln q)| over the tokens.
+double mean_divergence(const std::vector<std::vector<double>>& p,
+                       const std::vector<std::vector<double>>& q) {
+  double total = 0;
+  for (std::size_t i = 0; i < p.size(); ++i) {
+    double sum = 0;
+    for (std::size_t j = 0; j < p[i].size(); ++j) sum += std::exp(p[i][j]) * (p[i][j] - q[i][j]);
+    total += std::abs(sum);
+  }
+  return total / static_cast<double>(p.size());
+}
+
+void compare_top20(Session& ours, Session& twin, const nlohmann::json& rows,
+                   std::span<const TokenId> ids, Difference& golden, Difference& noise) {
+  Positions by_window;
+  for (const auto& row : rows) by_window[row["chunk"]].push_back(row);
+  std::vector<std::vector<double>> expected;
+  for (auto& [window, positions] : by_window) {
+    std::ranges::sort(positions, {}, [](const auto& row) -> int { return row["position"]; });
+    for (const auto& row : positions) {
+      auto& values = expected.emplace_back();
+      for (const auto& pair : row["top"]) values.push_back(pair[1]);
+    }
+  }
+  const auto here = log_probabilities(ours, by_window, ids);
+  REQUIRE(here.size() == rows.size());
+  golden.divergence = mean_divergence(expected, here);
+  noise.divergence = mean_divergence(here, log_probabilities(twin, by_window, ids));
 }
 
 void check_perplexity(Session& session, const nlohmann::json& expected,
@@ -140,28 +223,47 @@ void check_perplexity(Session& session, const nlohmann::json& expected,
   CHECK(std::abs(ratio - 1) <= kPerplexityShift);
 }
 
-void check_parity(const std::string& name, int greedy_same_min) {
+void check_parity(const std::string& name) {
   const auto model = load(name);
   if (model == nullptr) return;
+  const test::TempDir folder;
+  const auto twin_model = twin_of(*model, folder.path());
   const nlohmann::json golden = facts(name);
   cpu::ThreadPool pool(std::min(2U, std::max(1U, std::thread::hardware_concurrency())));
-  auto session = Session::open(model, pool).value();
+  auto ours = Session::open(model, pool).value();
+  auto twin = Session::open(twin_model, pool).value();
   const auto ids = wikitext_ids(model->tokenizer());
   const std::vector<TokenId> first = golden["perplexity"]["first_chunk_ids"];
   REQUIRE(std::vector(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(first.size())) ==
           first);
-  check_teacher_forced(session, golden["greedy"]);
-  check_top20(session, golden["top20"], ids);
-  check_perplexity(session, golden["perplexity"], ids);
-  check_greedy(session, golden["greedy"], greedy_same_min);
+  Difference llama_cpp;
+  Difference noise;
+  compare_greedy(ours, twin, golden["greedy"], llama_cpp, noise);
+  compare_top20(ours, twin, golden["top20"], ids, llama_cpp, noise);
+  llama_cpp.print(name + " beside llama.cpp");
+  noise.print(name + " beside its twin");
+  CHECK(static_cast<double>(llama_cpp.other_best) <=
+        kLikeTwin * static_cast<double>(noise.other_best));
+  CHECK(llama_cpp.gap_max <= kLikeTwin * noise.gap_max);
+  CHECK(llama_cpp.divergence <= std::max(kDivergenceMin, kLikeTwin * noise.divergence));
+  CHECK(kLikeTwin * static_cast<double>(llama_cpp.same_answers) >=
+        static_cast<double>(noise.same_answers));
+  check_perplexity(ours, golden["perplexity"], ids);
 }
 
-TEST_CASE("smollm2-135m computes what llama.cpp computes", "[model][slow]") {
-  check_parity("smollm2-135m", 5);
+TEST_CASE("smollm2-135m is as close to llama.cpp as to itself with one bit changed",
+          "[model][slow]") {
+  check_parity("smollm2-135m");
 }
 
-TEST_CASE("qwen2.5-coder-0.5b computes what llama.cpp computes", "[model][slow]") {
-  check_parity("qwen2.5-coder-0.5b", 18);
+TEST_CASE("qwen2.5-coder-0.5b is as close to llama.cpp as to itself with one bit changed",
+          "[model][slow]") {
+  check_parity("qwen2.5-coder-0.5b");
+}
+
+TEST_CASE("gemma-3-270m is as close to llama.cpp as to itself with one bit changed",
+          "[model][slow]") {
+  check_parity("gemma-3-270m");
 }
 
 }  // namespace

@@ -75,6 +75,29 @@ TEST_CASE("a position doesn't see those after it") {
   for (std::size_t i = 0; i < ids.size(); ++i) CHECK(some->at(i) == all->at(i));
 }
 
+TEST_CASE("a window hides what is further back, except from layers without one") {
+  TinyModelOptions options;
+  options.architecture = "gemma3";
+  options.layers = 1;
+  options.window = 8;
+  options.window_pattern = 6;  // the one layer has the window
+  const auto last_of = [&](std::vector<TokenId> ids) {
+    auto logits = reference_logits(open_tiny(options), ids);
+    REQUIRE(logits);
+    return logits->back();
+  };
+  auto ids = forty_ids();
+  const auto expected = last_of(ids);
+  ids[31] = 7;  // 8 before the last: just outside
+  CHECK(last_of(ids) == expected);
+  ids[32] = 7;  // inside
+  CHECK(last_of(ids) != expected);
+  options.window_pattern = 1;
+  const auto all = last_of(ids);
+  ids[0] = 7;
+  CHECK(last_of(ids) != all);
+}
+
 TEST_CASE("an id outside the vocabulary and another architecture are refused") {
   const GgufFile file = open_tiny({});
   CHECK(reference_logits(file, std::vector<TokenId>{272}).error().code ==
@@ -82,7 +105,7 @@ TEST_CASE("an id outside the vocabulary and another architecture are refused") {
   CHECK(reference_logits(file, std::vector<TokenId>{-1}).error().code ==
         ErrorCode::kInvalidArgument);
   TinyModelOptions other;
-  other.architecture = "gemma3";
+  other.architecture = "gemma2";
   CHECK(reference_logits(open_tiny(other), std::vector<TokenId>{1}).error().code ==
         ErrorCode::kUnsupported);
 }

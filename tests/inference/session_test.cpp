@@ -63,8 +63,14 @@ TinyModelOptions options_for(const std::string& architecture, TensorType type) {
     options.width = 256;
     options.ffn_width = 512;
   }
+  // Heads wider than width / heads, as those of the files are.
+  if (architecture == "qwen3" || architecture == "gemma3") {
+    options.head_width = 2 * options.width / options.heads;
+  }
   return options;
 }
+
+const std::string kArchitectures[] = {"llama", "qwen2", "qwen3", "gemma3"};
 
 const TensorType kTypes[] = {TensorType::kF32,  TensorType::kF16,  TensorType::kBF16,
                              TensorType::kQ4_0, TensorType::kQ4_1, TensorType::kQ5_0,
@@ -74,7 +80,7 @@ const TensorType kTypes[] = {TensorType::kF32,  TensorType::kF16,  TensorType::k
 TEST_CASE("logits equal the reference in double, for each architecture and format") {
   cpu::ThreadPool pool(2);
   const auto ids = text_ids(70);  // more than one block of the cache
-  for (const std::string architecture : {"llama", "qwen2"}) {
+  for (const std::string& architecture : kArchitectures) {
     for (const TensorType type : kTypes) {
       const TemporaryModel file(options_for(architecture, type));
       auto session = open(file.load(), pool);
@@ -92,15 +98,36 @@ TEST_CASE("logits equal the reference in double, for each architecture and forma
   }
 }
 
+TEST_CASE("windows end where the reference ends them, also at the borders of cache blocks") {
+  cpu::ThreadPool pool(2);
+  const auto ids = text_ids(200);
+  for (const std::uint32_t window : {1U, 2U, 63U, 64U, 65U, 130U, 200U, 1000U}) {
+    auto options = options_for("gemma3", TensorType::kF32);
+    options.window = window;
+    const TemporaryModel file(options);
+    const auto model = file.load();
+    const auto expected = fakes::reference_logits(*GgufFile::open(file.path()), ids);
+    REQUIRE(expected);
+    for (const std::size_t chunk : {1UL, 50UL, 200UL}) {
+      INFO("window " << window << ", chunks of " << chunk);
+      auto session = open(model, pool);
+      CHECK(relative_error(all_logits(session, ids, chunk), *expected) <= 1e-3);
+    }
+  }
+}
+
 TEST_CASE("logits are the same bits for any threads, chunks and level") {
   const auto ids = text_ids(300);
   std::vector<cpu::Level> levels = {cpu::Level::kScalar};
   for (const char* name : {"avx2", "avx512vnni"}) {
     if (const auto level = cpu::choose_level(name)) levels.push_back(*level);
   }
-  for (const std::string architecture : {"llama", "qwen2"}) {
+  for (const std::string& architecture : kArchitectures) {
     for (const TensorType type : {TensorType::kF32, TensorType::kQ4_1, TensorType::kQ5_0,
                                   TensorType::kQ8_0, TensorType::kQ4_K, TensorType::kQ6_K}) {
+      // What the newer ones add is the same for all formats.
+      const bool is_new = architecture == "qwen3" || architecture == "gemma3";
+      if (is_new && type != TensorType::kQ5_0) continue;
       INFO(architecture << " " << to_string(type));
       const TemporaryModel file(options_for(architecture, type));
       Rows expected;

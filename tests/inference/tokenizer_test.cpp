@@ -22,7 +22,9 @@ namespace {
 
 using Ids = std::vector<TokenId>;
 
-const std::string kModels[] = {"smollm2-135m", "qwen2.5-coder-0.5b"};
+// With ChatML's control tokens, then all.
+const std::string kChatMlModels[] = {"smollm2-135m", "qwen2.5-coder-0.5b"};
+const std::string kModels[] = {"smollm2-135m", "qwen2.5-coder-0.5b", "gemma-3-270m"};
 
 std::optional<Tokenizer> model_tokenizer(const std::string& name) {
   const char* folder = std::getenv("WEFT_TEST_MODELS");
@@ -225,6 +227,7 @@ TEST_CASE("ids equal the reference's for every golden string", "[model]") {
 
 // SmolLM2's vocabulary lacks bytes that its training text lacked: they leave no token.
 std::string representable(const Tokenizer& tokenizer, std::string text) {
+  if (tokenizer.splitter() != "smollm") return text;
   std::erase_if(text, [&](char byte) { return !tokenizer.find({&byte, 1}); });
   return text;
 }
@@ -240,7 +243,8 @@ TEST_CASE("real vocabularies give back what they read", "[model]") {
       REQUIRE(tokenizer->decode(tokenizer->encode(text, true), true) == expected);
       REQUIRE(tokenizer->decode(tokenizer->encode(text, false), true) == expected);
     }
-    for (const char* unit : {"a", " ", "\n", "7", "\u6771", "!", "\xFF", "\U0001F642"}) {
+    for (const char* unit :
+         {"a", " ", "\n", "7", "\u6771", "!", "\xFF", "\U0001F642", "> </", "ab "}) {
       std::string text;
       while (text.size() < 100'000) text += unit;
       CHECK(tokenizer->decode(tokenizer->encode(text, false)) == representable(*tokenizer, text));
@@ -249,7 +253,7 @@ TEST_CASE("real vocabularies give back what they read", "[model]") {
 }
 
 TEST_CASE("an untrusted <|im_end|> never becomes the control token", "[model]") {
-  for (const std::string& name : kModels) {
+  for (const std::string& name : kChatMlModels) {
     const auto tokenizer = model_tokenizer(name);
     if (!tokenizer) continue;
     const auto end = tokenizer->find("<|im_end|>");

@@ -1,0 +1,108 @@
+#include "inference/decoding.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "inference/sampler.h"
+
+namespace weft::inference {
+
+Result<Decoding> Decoding::open(const Tokenizer& tokenizer, std::span<const TokenId> prompt,
+                                const GenerateOptions& options, std::size_t context_length,
+                                OnText on_text) {
+  WEFT_TRY_VOID(validate(options.sampling));
+  WEFT_TRY(stream, TextStream::open(options.stop));
+  if (prompt.empty()) return Error{ErrorCode::kInvalidArgument, "the prompt has no tokens"};
+  if (prompt.size() >= context_length) {
+    return Error{ErrorCode::kResourceExhausted,
+                 "the prompt has " + std::to_string(prompt.size()) + " tokens; the context of " +
+                     std::to_string(context_length) + " leaves no room for an answer"};
+  }
+  return Decoding(tokenizer, prompt, options, context_length, std::move(on_text),
+                  std::move(stream));
+}
+
+Decoding::Decoding(const Tokenizer& tokenizer, std::span<const TokenId> prompt,
+                   const GenerateOptions& options, std::size_t context_length, OnText on_text,
+                   TextStream stream)
+    : tokenizer_(&tokenizer),
+      options_(options),
+      context_length_(context_length),
+      on_text_(std::move(on_text)),
+      stream_(std::move(stream)),
+      lookup_(options.draft_tokens_max),
+      history_(prompt.begin(), prompt.end()) {
+  result_.usage.prompt_tokens = prompt.size();
+}
+
+void Decoding::read(std::size_t i, std::span<const float> logits) {
+  if (sampled_.size() != i || (i > 0 && sampled_.back().id != next_[i])) return;
+  const TokenId id = sample(logits, options_.sampling, result_.ids.size() + i);
+  sampled_.push_back({id, log_probability(logits, id)});
+}
+
+bool Decoding::take() {
+  if (ended_) return true;
+  if (next_.size() > 1) {
+    const std::size_t drafted = next_.size() - 1;
+    const std::size_t accepted = sampled_.size() - 1;
+    lookup_.learn(drafted, accepted);
+    result_.usage.drafted_tokens += drafted;
+    result_.usage.accepted_tokens += accepted;
+  }
+  for (const Draw& draw : sampled_) {
+    if (add(draw)) return true;
+  }
+  plan();
+  return false;
+}
+
+bool Decoding::add(const Draw& draw) {
+  if (options_.stop_token.stop_requested()) return end(FinishReason::kCancelled);
+  if (result_.ids.size() == options_.max_tokens) return end(FinishReason::kLength);
+  if (tokenizer_->is_end_of_generation(draw.id)) return end(FinishReason::kStop);
+  result_.ids.push_back(draw.id);
+  history_.push_back(draw.id);
+  result_.log_probabilities.push_back(draw.log_probability);
+  if (options_.on_token) options_.on_token(draw.id, draw.log_probability);
+  const bool wants_more = hand_out(stream_.feed(tokenizer_->piece(draw.id)));
+  if (stream_.stopped()) return end(FinishReason::kStop);
+  if (!wants_more) return end(FinishReason::kCancelled);
+  // Nobody asks for the logits after the last token.
+  const bool is_full = history_.size() == context_length_;
+  return (is_full || result_.ids.size() == options_.max_tokens) && end(FinishReason::kLength);
+}
+
+/// The next tokens to read, within the room that answer and context leave.
+void Decoding::plan() {
+  const std::size_t room = context_length_ - history_.size();
+  const std::size_t wanted = options_.max_tokens - result_.ids.size() - 1;
+  const auto draft = lookup_.draft(history_, std::min(room, wanted));
+  if (draft.empty()) lookup_.rest();
+  next_ = {history_.back()};
+  next_.insert(next_.end(), draft.begin(), draft.end());
+  sampled_.clear();
+}
+
+bool Decoding::end(FinishReason reason) noexcept {
+  result_.finish_reason = reason;
+  ended_ = true;
+  return true;
+}
+
+void Decoding::cancel() noexcept { end(FinishReason::kCancelled); }
+
+bool Decoding::hand_out(std::string_view text) {
+  if (text.empty()) return true;
+  result_.text += text;
+  return !on_text_ || on_text_(text);
+}
+
+Generation Decoding::finish() && {
+  hand_out(stream_.finish());
+  result_.usage.answer_tokens = result_.ids.size();
+  return std::move(result_);
+}
+
+}  // namespace weft::inference

@@ -1,0 +1,69 @@
+#pragma once
+// One answer in the making, as a state machine: logits in; tokens to read next, text and the
+// finished answer out. Who reads the tokens, alone or with those of other answers, is not its
+// business. Private to inference.
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "base/result.h"
+#include "inference/generate.h"
+#include "inference/prompt_lookup.h"
+#include "inference/text_stream.h"
+#include "inference/tokenizer.h"
+
+namespace weft::inference {
+
+class Decoding {
+ public:
+  /// `tokenizer` is borrowed. Errors: kInvalidArgument for the options or an empty prompt;
+  /// kResourceExhausted if the prompt leaves no room for one token, with both lengths.
+  static Result<Decoding> open(const Tokenizer& tokenizer, std::span<const TokenId> prompt,
+                               const GenerateOptions& options, std::size_t context_length,
+                               OnText on_text);
+
+  /// The logits after next()[i] (at first, with i = 0, after the prompt), in order of i. What
+  /// follows a draft that proved wrong is ignored.
+  void read(std::size_t i, std::span<const float> logits);
+  /// Adds what was sampled to the answer and hands out its text; true once the answer has ended.
+  bool take();
+  /// The tokens to read: the answer's last, which the model hasn't read yet, and a draft.
+  std::span<const TokenId> next() const noexcept { return next_; }
+  /// How many of next() stay read: those before the first wrong one. The others are to be dropped.
+  std::size_t kept() const noexcept { return sampled_.size(); }
+
+  void cancel() noexcept;
+  bool ended() const noexcept { return ended_; }
+  const std::vector<TokenId>& ids() const noexcept { return result_.ids; }
+  /// The answer, with prompt and answer counted, not timed. The rest of its text is handed out.
+  Generation finish() &&;
+
+ private:
+  struct Draw {
+    TokenId id;
+    float log_probability;
+  };
+
+  Decoding(const Tokenizer& tokenizer, std::span<const TokenId> prompt,
+           const GenerateOptions& options, std::size_t context_length, OnText on_text,
+           TextStream stream);
+  bool add(const Draw& draw);
+  bool end(FinishReason reason) noexcept;
+  void plan();
+  bool hand_out(std::string_view text);
+
+  const Tokenizer* tokenizer_;
+  GenerateOptions options_;
+  std::size_t context_length_;
+  OnText on_text_;
+  TextStream stream_;
+  PromptLookup lookup_;
+  std::vector<TokenId> history_;  // the prompt and the answer: one more than the model has read
+  std::vector<TokenId> next_;
+  std::vector<Draw> sampled_;  // not yet part of the answer
+  Generation result_;
+  bool ended_ = false;
+};
+
+}  // namespace weft::inference
