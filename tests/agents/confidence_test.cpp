@@ -25,6 +25,14 @@ TEST_CASE("evidence is what generation and binding left behind") {
   CHECK(evidence.novelty == Approx(2.0 / 3));         // "330" and "metres", not "tower"
 }
 
+TEST_CASE("confidence is the logistic of the fitted sum") {
+  // At the means only the bias counts: 1 / (1 + e^1.1939).
+  CHECK(confidence({-0.4520, 0.3136, 0.3446, 0.8441}) == Approx(0.23256).margin(1e-4));
+  // -1.1939 + 0.6846 * 0.4520 / 0.4434 + 0.9223 * 0.6864 / 0.2598 + 0.6006 * 0.6554 / 0.2084
+  //         + 0.2697 * 0.1559 / 0.2972 = 3.9710
+  CHECK(confidence({0, 1, 1, 1}) == Approx(0.98149).margin(1e-4));
+}
+
 TEST_CASE("confidence is a probability that rises with each piece of evidence") {
   const Evidence weak{-2, 0, 0, 0};
   const Evidence strong{0, 1, 0.8, 1};
