@@ -61,7 +61,9 @@ bool Decoding::take() {
 bool Decoding::add(const Draw& draw) {
   if (options_.stop_token.stop_requested()) return end(FinishReason::kCancelled);
   if (result_.ids.size() == options_.max_tokens) return end(FinishReason::kLength);
-  if (tokenizer_->is_end_of_generation(draw.id)) return end(FinishReason::kStop);
+  if (!options_.ignore_end_tokens && tokenizer_->is_end_of_generation(draw.id)) {
+    return end(FinishReason::kStop);
+  }
   result_.ids.push_back(draw.id);
   history_.push_back(draw.id);
   result_.log_probabilities.push_back(draw.log_probability);

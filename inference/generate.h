@@ -31,6 +31,7 @@ struct GenerateOptions {
   SamplingOptions sampling;
   std::size_t max_tokens = 256;
   std::vector<std::string> stop;      // non-empty strings; matched across tokens, cut from the text
+  bool ignore_end_tokens = false;     // goes on past the model's own end: for measurements
   std::size_t draft_tokens_max = 10;  // looked up in the prompt and verified together: same output
   std::stop_token stop_token;         // checked before each step
   /// Told of each token of the answer before its text is handed out, with ln p as in Generation.

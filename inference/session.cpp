@@ -7,6 +7,7 @@
 #include "inference/forward.h"
 #include "inference/kv_cache.h"
 #include "inference/model_state.h"
+#include "inference/sampler.h"
 
 namespace weft::inference {
 namespace {
@@ -144,6 +145,58 @@ Result<void> Session::append_each(
     const std::function<void(std::size_t i, std::span<const float> logits)>& on_row,
     std::stop_token stop) {
   return state_->read(ids, first, &on_row, stop);
+}
+
+Result<std::vector<ContinuationScore>> Session::score(
+    std::span<const std::vector<TokenId>> continuations, std::stop_token stop) const {
+  const State& state = *state_;
+  if (state.logits.empty()) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "there are no logits to score with: append what the continuations follow first"};
+  }
+  std::vector<ContinuationScore> scores(continuations.size());
+  for (std::size_t i = 0; i < continuations.size(); ++i) {
+    WEFT_TRY_VOID(state.check(continuations[i]));
+    scores[i].log_probabilities = {log_probability(state.logits, continuations[i].front())};
+  }
+  const std::scoped_lock lock(state.workspace->mutex);
+  Forward& forward = state.workspace->forward;
+  const std::size_t vocabulary = state.model->config().vocabulary;
+  std::vector<float>& rows = state.workspace->logits;
+  std::vector<KvCache> caches(continuations.size(), state.cache);
+  // A continuation's last token needn't be read: nothing after it is scored.
+  const auto read = [&](std::size_t i) { return scores[i].log_probabilities.size() - 1; };
+  const auto left = [&](std::size_t i) { return continuations[i].size() - 1 - read(i); };
+  for (std::size_t next = 0; next < continuations.size();) {
+    if (stop.stop_requested()) return Error{ErrorCode::kCancelled, "scoring was cancelled"};
+    std::vector<Slice> slices;
+    std::vector<std::pair<std::size_t, std::size_t>> targets;  // continuation, token scored
+    for (std::size_t i = next; i < continuations.size(); ++i) {
+      const std::size_t room = Forward::kStepTokensMax - targets.size();
+      const std::size_t n = std::min(left(i), room);
+      if (n == 0) continue;
+      slices.push_back({std::span(continuations[i]).subspan(read(i), n), &caches[i], 0});
+      for (std::size_t j = 1; j <= n; ++j) targets.emplace_back(i, read(i) + j);
+    }
+    if (!slices.empty()) WEFT_TRY_VOID(forward.read(slices));
+    for (std::size_t begin = 0; begin < targets.size(); begin += Forward::kLogitsRowsMax) {
+      const std::size_t n = std::min(Forward::kLogitsRowsMax, targets.size() - begin);
+      if (rows.size() < n * vocabulary) rows.resize(n * vocabulary);
+      forward.logits(begin, n, rows.data());
+      for (std::size_t j = 0; j < n; ++j) {
+        const auto [i, token] = targets[begin + j];
+        scores[i].log_probabilities.push_back(log_probability(
+            std::span(rows).subspan(j * vocabulary, vocabulary), continuations[i][token]));
+      }
+    }
+    while (next < continuations.size() && left(next) == 0) ++next;
+  }
+  for (ContinuationScore& score : scores) {
+    for (const float value : score.log_probabilities) {
+      score.sum_log_probability += static_cast<double>(value);
+    }
+  }
+  return scores;
 }
 
 Session Session::fork() const { return Session(std::make_unique<State>(*state_)); }

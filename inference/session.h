@@ -23,6 +23,14 @@ struct SessionOptions {
   std::size_t context_length_max = 0;  // tokens; 0 = what the model was trained for
 };
 
+/// How likely a model finds a continuation.
+struct ContinuationScore {
+  double sum_log_probability = 0;        // natural log
+  std::vector<float> log_probabilities;  // of each of its tokens, given those before
+
+  friend bool operator==(const ContinuationScore&, const ContinuationScore&) = default;
+};
+
 /// Needs itself alone; sessions of one model may run at once only on different pools.
 class Session {
  public:
@@ -46,6 +54,12 @@ class Session {
       std::span<const TokenId> ids, std::size_t first,
       const std::function<void(std::size_t i, std::span<const float> logits)>& on_row,
       std::stop_token stop = {});
+
+  /// ln p of each continuation after what was read, all of them in the same steps. The session
+  /// stays as it is. Errors: kInvalidArgument for an empty continuation or a session without
+  /// logits, else those of append() (the context has to hold each continuation alone).
+  Result<std::vector<ContinuationScore>> score(std::span<const std::vector<TokenId>> continuations,
+                                               std::stop_token stop = {}) const;
 
   /// A second session that has read the same; blocks of the cache are shared until one writes.
   Session fork() const;

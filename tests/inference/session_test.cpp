@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "inference/cpu/thread_pool.h"
+#include "inference/sampler.h"
 #include "tests/fakes/reference_forward.h"
 #include "tests/inference/temporary_model.h"
 
@@ -205,6 +206,38 @@ TEST_CASE("forks and truncations give the logits of a session that read the same
     CHECK(logits(cut) == fresh(expected));
   }
   CHECK(logits(session) == fresh(ids));
+}
+
+TEST_CASE("continuations are scored together as they are one by one") {
+  cpu::ThreadPool pool(2);
+  const auto model = tiny();
+  auto session = open(model, pool);
+  const auto ids = text_ids(70);
+  const std::vector<std::vector<TokenId>> continuations = {{5},    {5, 6, 7},    text_ids(400),
+                                                           {9, 9}, text_ids(64), {1, 2, 3, 4, 5}};
+  CHECK(session.score(continuations).error().code == ErrorCode::kInvalidArgument);  // no logits
+  REQUIRE(session.append(ids));
+  const std::vector before(session.logits().begin(), session.logits().end());
+  const auto scores = session.score(continuations);
+  REQUIRE(scores);
+  CHECK(std::vector(session.logits().begin(), session.logits().end()) == before);
+  CHECK(session.tokens().size() == 70);
+  REQUIRE(scores->size() == continuations.size());
+  for (std::size_t i = 0; i < continuations.size(); ++i) {
+    auto alone = session.fork();
+    std::vector<float> expected;
+    double sum = 0;
+    for (const TokenId id : continuations[i]) {
+      expected.push_back(log_probability(alone.logits(), id));
+      sum += static_cast<double>(expected.back());
+      REQUIRE(alone.append(std::span(&id, 1)));
+    }
+    CHECK(scores->at(i).log_probabilities == expected);
+    CHECK(scores->at(i).sum_log_probability == sum);
+  }
+  CHECK(session.score({})->empty());
+  CHECK(session.score(std::vector<std::vector<TokenId>>{{1}, {}}).error().code ==
+        ErrorCode::kInvalidArgument);
 }
 
 TEST_CASE("what can't be read is refused and leaves the session as it was") {
