@@ -120,14 +120,24 @@ void round_to_half(float* x, std::size_t n) {
   });
 }
 
-/// Calls body of as many rows at once as there are, up to 4; each row's result is the same.
+/// Rows that meet one loaded vector: as many as leave room for it in the level's registers.
+#if WEFT_SIMD_LEVEL == 2
+constexpr std::size_t kRowsAtOnce = 8;
+#else
+constexpr std::size_t kRowsAtOnce = 4;
+#endif
+
+/// Calls body of as many rows at once as there are, up to kRowsAtOnce; each row's result is the
+/// same.
+template <std::size_t R, typename Body>
+inline void for_rows_at_once(std::size_t r, std::size_t rows, const Body& body) {
+  for (; r + R <= rows; r += R) body.template operator()<R>(r);
+  if constexpr (R > 1) for_rows_at_once<R - 1>(r, rows, body);
+}
+
 template <typename Body>
 inline void for_rows(std::size_t rows, const Body& body) {
-  std::size_t r = 0;
-  for (; r + 4 <= rows; r += 4) body.template operator()<4>(r);
-  if (rows - r == 3) body.template operator()<3>(r);
-  if (rows - r == 2) body.template operator()<2>(r);
-  if (rows - r == 1) body.template operator()<1>(r);
+  for_rows_at_once<kRowsAtOnce>(0, rows, body);
 }
 
 /// sums[r][v] += sum over k of a[r][k] * b[k][16 v..16 v + 16), k in order, for R rows and V
