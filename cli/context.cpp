@@ -43,8 +43,8 @@ Result<Engine> load_engine(Context& context, const EngineUse& use) {
   progress.clear();
   if (use.chat && !engine.model->template_warning().empty()) {
     context.console.warn(engine.model->template_warning() +
-                         ": ChatML is used. A base model isn't made for chat; it continues text: "
-                         "weft complete --raw");
+                         ": ChatML is used; weft complete --raw continues text as it stands, "
+                         "which is what base models are made for");
   }
   engine.load_seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
