@@ -399,7 +399,7 @@ TEST_CASE("what is in the way is never overwritten") {
   const auto taken = store.pull(b.string(), {.name = "x"});
   REQUIRE_FALSE(taken);
   CHECK(taken.error().code == ErrorCode::kAlreadyExists);
-  CHECK(contains(taken.error().message, "weft model remove x"));
+  CHECK(contains(taken.error().message, "weft model rm x"));
   // A file that somebody put there by hand can only be taken in itself.
   const fs::path mine = f.models() / "mine.gguf";
   write_file(mine, "GGUF mine");
