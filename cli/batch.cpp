@@ -1,12 +1,11 @@
 #include "cli/batch.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cmath>
-#include <cstdio>
-#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "base/nearest.h"
+#include "cli/text_input.h"
 
 namespace weft::cli {
 namespace {
@@ -82,31 +81,19 @@ Result<std::vector<std::string>> BatchLine::strings(const std::string& key) cons
   return list;
 }
 
-Result<std::string> read_input(const std::string& file, std::size_t bytes_max) {
-  struct Closer {
-    void operator()(std::FILE* stream) const {
-      if (stream != stdin) std::fclose(stream);
-    }
-  };
-  const std::unique_ptr<std::FILE, Closer> stream(file == "-" ? stdin
-                                                              : std::fopen(file.c_str(), "rb"));
-  if (!stream) return Error{ErrorCode::kInvalidArgument, "cannot open " + file};
-  std::string text;
-  char buffer[1 << 16];
-  while (const std::size_t got = std::fread(buffer, 1, sizeof buffer, stream.get())) {
-    if (text.size() + got > bytes_max) {
-      return Error{ErrorCode::kResourceExhausted,
-                   file + " is longer than " + human_bytes(bytes_max)};
-    }
-    text.append(buffer, got);
-  }
-  if (std::ferror(stream.get())) return Error{ErrorCode::kIo, "cannot read " + file};
-  return text;
+void add_batch_option(CLI::App& verb, std::string& file, const std::string& what_is_done,
+                      const std::vector<std::string>& keys) {
+  std::string list;
+  for (const std::string& key : keys) list += (list.empty() ? "" : ", ") + key;
+  verb.add_option(
+          "--batch", file,
+          what_is_done + " each line of a JSON Lines file: " + list + "; - is standard input")
+      ->type_name("FILE");
 }
 
 Result<ExitCode> run_batch(Context& context, const std::string& file,
                            const std::vector<std::string>& known, const BatchHandler& handler) {
-  WEFT_TRY(text, read_input(file, kBatchBytesMax));
+  WEFT_TRY(text, read_input(context, file, kBatchBytesMax));
   const std::size_t total = count_lines(text);
   std::size_t number = 0, failed = 0, done = 0;
   Progress progress(context.console, "lines", Progress::Unit::kItems);
@@ -133,9 +120,7 @@ Result<ExitCode> run_batch(Context& context, const std::string& file,
     }
     ++done;
     progress.clear();
-    if (!context.console.print_json(out)) {
-      return Error{ErrorCode::kIo, "cannot write to standard output"};
-    }
+    if (!context.console.print_json(out)) return ExitCode::kFailed;
   }
   if (failed == 0) return ExitCode::kDone;
   return failed == done ? ExitCode::kFailed : ExitCode::kPartial;

@@ -3,6 +3,7 @@
 // gives {"id", "error"} and the rest go on.
 
 #include <functional>
+#include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
@@ -12,6 +13,10 @@
 #include "base/result.h"
 #include "cli/context.h"
 #include "cli/exit_code.h"
+
+namespace CLI {
+class App;
+}
 
 namespace weft::cli {
 
@@ -37,14 +42,15 @@ class BatchLine {
 
 using BatchHandler = std::function<Result<nlohmann::ordered_json>(const BatchLine&)>;
 
+/// Adds the flag --batch, whose help says what is done with each line and names its keys; `file`
+/// must outlive the parsing.
+void add_batch_option(CLI::App& verb, std::string& file, const std::string& what_is_done,
+                      const std::vector<std::string>& keys);
+
 /// Runs `handler` on every line of `file` ("-" is standard input). kPartial if some lines failed,
-/// kFailed if all did, kInterrupted after Ctrl-C.
-/// Errors: kNotFound or kIo for the file.
+/// kFailed if all did or the output can't be written, kInterrupted after Ctrl-C.
+/// Errors: those of read_input() for the file.
 Result<ExitCode> run_batch(Context& context, const std::string& file,
                            const std::vector<std::string>& known, const BatchHandler& handler);
-
-/// A file's bytes; "-" is standard input. Errors: kNotFound, kIo; kResourceExhausted past
-/// `bytes_max`.
-Result<std::string> read_input(const std::string& file, std::size_t bytes_max);
 
 }  // namespace weft::cli

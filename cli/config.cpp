@@ -1,13 +1,15 @@
 #include "cli/config.h"
 
+#include <toml++/toml.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <iomanip>
 #include <sstream>
-#include <toml++/toml.h>
 
 #include "base/nearest.h"
 
@@ -51,6 +53,9 @@ Result<Value> parse_value(const Setting& setting, const std::string& text) {
     std::int64_t number = 0;
     const auto [stop, error] = std::from_chars(text.data(), end, number);
     if (error == std::errc() && stop == end) return Value(number);
+    if (error == std::errc::result_out_of_range) {
+      return Error{ErrorCode::kInvalidArgument, "'" + text + "' is too large a number"};
+    }
   } else {
     double number = 0;
     const auto [stop, error] = std::from_chars(text.data(), end, number);
@@ -62,7 +67,8 @@ Result<Value> parse_value(const Setting& setting, const std::string& text) {
 
 Result<void> check_range(const Setting& setting, const Value& value) {
   if (const auto* text = std::get_if<std::string>(&value)) {
-    if (setting.choices.empty() || std::ranges::find(setting.choices, *text) != setting.choices.end())
+    if (setting.choices.empty() ||
+        std::ranges::find(setting.choices, *text) != setting.choices.end())
       return {};
     std::string list;
     for (const auto& choice : setting.choices) {
@@ -76,7 +82,9 @@ Result<void> check_range(const Setting& setting, const Value& value) {
                             : static_cast<double>(std::get<std::int64_t>(value));
   if (std::isfinite(number) && number >= setting.min && number <= setting.max) return {};
   std::ostringstream text;
-  text << to_string(value) << " is outside " << setting.min << ".." << setting.max;
+  // Six digits, the default, would show a mebi as 1.04858e+06.
+  text << std::setprecision(15) << to_string(value) << " is outside " << setting.min << " to "
+       << setting.max;
   return Error{ErrorCode::kInvalidArgument, text.str()};
 }
 
@@ -211,9 +219,9 @@ Result<void> Config::apply_file(const std::filesystem::path& file, const std::st
       }
     }
   } catch (const toml::parse_error& error) {
-    return Error{ErrorCode::kInvalidArgument,
-                 file.string() + ":" + std::to_string(error.source().begin.line) + ": " +
-                     std::string(error.description())};
+    return Error{ErrorCode::kInvalidArgument, file.string() + ":" +
+                                                  std::to_string(error.source().begin.line) + ": " +
+                                                  std::string(error.description())};
   }
   return {};
 }
@@ -249,13 +257,16 @@ Result<void> Config::apply_environment(const Environment& environment) {
 }
 
 Result<Config> Config::load(const std::filesystem::path& file, bool file_required,
-                            const Environment& environment,
-                            const std::vector<Flag>& flags) {
+                            const Environment& environment, const std::vector<Flag>& flags) {
   Config config;
   for (const Setting& setting : settings()) {
     config.entries_[std::string(setting.key)] = {setting.fallback, "default"};
   }
   std::error_code error;
+  if (std::filesystem::is_directory(file, error)) {
+    return Error{ErrorCode::kInvalidArgument,
+                 file.string() + " is a folder; a configuration is a file"};
+  }
   if (std::filesystem::exists(file, error)) {
     std::ifstream stream(file, std::ios::binary);
     std::ostringstream text;
