@@ -59,7 +59,7 @@ const CLI::App& deepest(const CLI::App& app) {
 std::string flag_hint(const CLI::App& verb, const std::string& message) {
   const auto at = message.find("--");
   if (at == std::string::npos) return "";
-  const std::string flag = message.substr(at, message.find_first_of(" =,", at) - at);
+  const std::string flag = message.substr(at, message.find_first_of(" =,:", at) - at);
   std::vector<std::string> known;
   for (const CLI::Option* option : verb.get_options()) {
     for (const std::string& name : option->get_lnames()) known.push_back("--" + name);

@@ -74,7 +74,7 @@ class Program(unittest.TestCase):
                 (["search", "x", "-k", "9" * 30], 2, "too large"),
                 (["search", "--batch", docs + "/none"], 2, "No such file"),
                 (["search", "--batch", docs], 1, "Is a directory"),
-                (["show", "moon.md", "--start", "-1"], 2, "'-1' isn't a whole number"),
+                (["show", "moon.md", "--start", "-1"], 2, "--start: '-1' isn't a whole number >= 0\nTry"),
                 (["show", "moon.md", "--end", "9" * 30], 2, "too large"),
                 (["show", "moon.md", "--start", "5", "--end", "2"], 2, "--start 5 is past --end 2"),
                 (["show", "moon.md", "--start", "999"], 2, "the document's end"),
