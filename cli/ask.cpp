@@ -13,6 +13,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+const std::vector<std::string> kBatchKeys = {"question", "id"};
+
 struct Options {
   std::string question;
   std::string batch;
@@ -27,7 +29,7 @@ Result<ExitCode> run_ask(Context& context, const Options& options) {
   WEFT_TRY(agent, open_agent(context, store, engine));
   auto asked = answer_options(context);
   if (!options.batch.empty()) {
-    return run_batch(context, options.batch, {"id", "question"},
+    return run_batch(context, options.batch, kBatchKeys,
                      [&](const BatchLine& line) -> Result<Json> {
                        WEFT_TRY(question, line.string("question"));
                        WEFT_TRY(answer, agent.ask(question, asked));
@@ -39,8 +41,8 @@ Result<ExitCode> run_ask(Context& context, const Options& options) {
   }
   Console& console = context.console;
   WEFT_TRY(answer, agent.ask(options.question, asked, [&](std::string_view text) {
-             return console.json_result() || console.print(text);
-           }));
+    return console.json_result() || console.print(text);
+  }));
   if (console.json_result()) {
     console.print_json(answer_json(answer, engine));
   } else {
@@ -67,9 +69,7 @@ void add_ask(CLI::App& app, Parsed& parsed) {
   auto* verb = app.add_subcommand("ask", "Answer a question from the documents, with citations");
   const auto options = std::make_shared<Options>();
   verb->add_option("question", options->question, "The question")->type_name("QUESTION");
-  verb->add_option("--batch", options->batch,
-                   "Answer each line of a JSON Lines file: question, id; - is standard input")
-      ->type_name("FILE");
+  add_batch_option(*verb, options->batch, "Answer", kBatchKeys);
   add_answer_settings(*verb, parsed);
   verb->callback([&parsed, options] {
     parsed.action = [options](Context& context) { return run_ask(context, *options); };

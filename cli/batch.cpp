@@ -1,12 +1,11 @@
 #include "cli/batch.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cmath>
-#include <cstdio>
-#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "base/nearest.h"
+#include "cli/text_input.h"
 
 namespace weft::cli {
 namespace {
@@ -82,26 +81,14 @@ Result<std::vector<std::string>> BatchLine::strings(const std::string& key) cons
   return list;
 }
 
-Result<std::string> read_input(const std::string& file, std::size_t bytes_max) {
-  struct Closer {
-    void operator()(std::FILE* stream) const {
-      if (stream != stdin) std::fclose(stream);
-    }
-  };
-  const std::unique_ptr<std::FILE, Closer> stream(file == "-" ? stdin
-                                                              : std::fopen(file.c_str(), "rb"));
-  if (!stream) return Error{ErrorCode::kInvalidArgument, "cannot open " + file};
-  std::string text;
-  char buffer[1 << 16];
-  while (const std::size_t got = std::fread(buffer, 1, sizeof buffer, stream.get())) {
-    if (text.size() + got > bytes_max) {
-      return Error{ErrorCode::kResourceExhausted,
-                   file + " is longer than " + human_bytes(bytes_max)};
-    }
-    text.append(buffer, got);
-  }
-  if (std::ferror(stream.get())) return Error{ErrorCode::kIo, "cannot read " + file};
-  return text;
+void add_batch_option(CLI::App& verb, std::string& file, const std::string& what_is_done,
+                      const std::vector<std::string>& keys) {
+  std::string list;
+  for (const std::string& key : keys) list += (list.empty() ? "" : ", ") + key;
+  verb.add_option(
+          "--batch", file,
+          what_is_done + " each line of a JSON Lines file: " + list + "; - is standard input")
+      ->type_name("FILE");
 }
 
 namespace {
@@ -116,7 +103,8 @@ class Groups {
     pending_.push_back({number, std::move(line)});
   }
 
-  /// Handles and prints what is pending. Errors: kCancelled; kIo if nobody reads any more.
+  /// Handles and prints what is pending. Errors: kCancelled; kIo if the output can't be written,
+  /// which the console tells.
   Result<void> flush() {
     std::vector<BatchLine> lines;
     for (const Pending& each : pending_) {
@@ -180,7 +168,7 @@ class Groups {
 Result<ExitCode> run_batch_groups(Context& context, const std::string& file,
                                   const std::vector<std::string>& known, std::size_t lines_max,
                                   const GroupHandler& handler) {
-  WEFT_TRY(text, read_input(file, kBatchBytesMax));
+  WEFT_TRY(text, read_input(context, file, kBatchBytesMax));
   const std::size_t total = count_lines(text);
   std::size_t number = 0;
   Groups groups(context, handler);
@@ -198,7 +186,7 @@ Result<ExitCode> run_batch_groups(Context& context, const std::string& file,
     progress.clear();
     const auto flushed = groups.flush();
     if (!flushed && flushed.error().code == ErrorCode::kCancelled) return ExitCode::kInterrupted;
-    WEFT_TRY_VOID(flushed);
+    if (!flushed) return ExitCode::kFailed;
   }
   return groups.code();
 }

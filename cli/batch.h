@@ -3,6 +3,7 @@
 // gives {"id", "error"} and the rest go on.
 
 #include <functional>
+#include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <span>
@@ -13,6 +14,10 @@
 #include "base/result.h"
 #include "cli/context.h"
 #include "cli/exit_code.h"
+
+namespace CLI {
+class App;
+}
 
 namespace weft::cli {
 
@@ -38,22 +43,23 @@ class BatchLine {
 
 using BatchHandler = std::function<Result<nlohmann::ordered_json>(const BatchLine&)>;
 
+/// Adds the flag --batch, whose help says what is done with each line and names its keys; `file`
+/// must outlive the parsing.
+void add_batch_option(CLI::App& verb, std::string& file, const std::string& what_is_done,
+                      const std::vector<std::string>& keys);
+
 /// Runs `handler` on every line of `file` ("-" is standard input). kPartial if some lines failed,
-/// kFailed if all did, kInterrupted after Ctrl-C.
-/// Errors: kNotFound or kIo for the file.
+/// kFailed if all did or the output can't be written, kInterrupted after Ctrl-C.
+/// Errors: those of read_input() for the file.
 Result<ExitCode> run_batch(Context& context, const std::string& file,
                            const std::vector<std::string>& known, const BatchHandler& handler);
 
-/// The same for work that is faster on several lines at once: `handler` gets up to `lines_max` lines
-/// and returns as many results, in their order; its own Error counts for each of them.
+/// The same for work that is faster on several lines at once: `handler` gets up to `lines_max`
+/// lines and returns as many results, in their order; its own Error counts for each of them.
 using GroupHandler = std::function<Result<std::vector<Result<nlohmann::ordered_json>>>(
     std::span<const BatchLine> lines)>;
 Result<ExitCode> run_batch_groups(Context& context, const std::string& file,
                                   const std::vector<std::string>& known, std::size_t lines_max,
                                   const GroupHandler& handler);
-
-/// A file's bytes; "-" is standard input. Errors: kNotFound, kIo; kResourceExhausted past
-/// `bytes_max`.
-Result<std::string> read_input(const std::string& file, std::size_t bytes_max);
 
 }  // namespace weft::cli

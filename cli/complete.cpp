@@ -6,7 +6,9 @@
 
 #include "cli/batch.h"
 #include "cli/json_output.h"
+#include "cli/text_input.h"
 #include "cli/verbs.h"
+#include "cli/whole_number.h"
 #include "inference/chat_prompt.h"
 #include "inference/generate.h"
 #include "inference/session.h"
@@ -19,9 +21,12 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kPromptBytesMax = 64 << 20;
 
+const std::vector<std::string> kBatchKeys = {"prompt", "messages", "max_tokens", "temperature",
+                                             "top_k",  "top_p",    "min_p",      "seed",
+                                             "stop",   "raw",      "id"};
+
 struct Options {
-  std::string prompt;
-  std::string file;
+  TextInput input;
   std::string system;
   std::string batch;
   bool raw = false;
@@ -48,8 +53,8 @@ Result<std::vector<inference::TokenId>> prompt_ids(const inference::Model& model
   const auto& tokenizer = model.tokenizer();
   if (request.raw) {
     auto ids = tokenizer.encode(request.raw_prompt, true);
-    if (const auto bos = tokenizer.bos(); tokenizer.adds_bos() && bos &&
-                                          (ids.empty() || ids.front() != *bos)) {
+    if (const auto bos = tokenizer.bos();
+        tokenizer.adds_bos() && bos && (ids.empty() || ids.front() != *bos)) {
       ids.insert(ids.begin(), *bos);
     }
     return ids;
@@ -66,17 +71,10 @@ Json result_json(const std::vector<inference::TokenId>& prompt, const inference:
           {"timing", timing_json(made.timing, made.usage)}};
 }
 
-Result<Request> request_of(const Options& options) {
+Result<Request> request_of(const Context& context, const Options& options) {
   Request request;
   request.raw = options.raw;
-  std::string prompt = options.prompt;
-  if (prompt.empty() || !options.file.empty()) {
-    if (!prompt.empty()) {
-      return Error{ErrorCode::kInvalidArgument, "give either PROMPT or --file, not both"};
-    }
-    WEFT_TRY(text, read_input(options.file.empty() ? "-" : options.file, kPromptBytesMax));
-    prompt = std::move(text);
-  }
+  WEFT_TRY(prompt, read_text(context, options.input, kPromptBytesMax));
   if (options.raw) {
     request.raw_prompt = std::move(prompt);
   } else {
@@ -137,10 +135,7 @@ Result<Request> request_of(const BatchLine& line, const Options& defaults) {
 }
 
 Result<ExitCode> run_lines(Context& context, const Options& options, inference::Session& session) {
-  static const std::vector<std::string> kKeys = {"id",    "prompt", "messages", "raw",  "max_tokens",
-                                                 "top_k", "top_p",  "min_p",    "seed", "temperature",
-                                                 "stop"};
-  return run_batch(context, options.batch, kKeys, [&](const BatchLine& line) -> Result<Json> {
+  return run_batch(context, options.batch, kBatchKeys, [&](const BatchLine& line) -> Result<Json> {
     WEFT_TRY(request, request_of(line, options));
     WEFT_TRY(prompt, prompt_ids(session.model(), request));
     request.generate.stop_token = context.stop;
@@ -155,7 +150,7 @@ Result<ExitCode> run_lines(Context& context, const Options& options, inference::
 Result<ExitCode> run_complete(Context& context, const Options& options) {
   Request request;
   if (options.batch.empty()) {
-    WEFT_TRY(made, request_of(options));
+    WEFT_TRY(made, request_of(context, options));
     request = std::move(made);
     WEFT_TRY_VOID(validate(request.generate.sampling));
   }
@@ -191,25 +186,29 @@ Result<ExitCode> run_complete(Context& context, const Options& options) {
 }  // namespace
 
 void add_complete(CLI::App& app, Parsed& parsed) {
-  auto* verb = app.add_subcommand("complete", "Continue a prompt with the model, without retrieval");
+  auto* verb =
+      app.add_subcommand("complete", "Continue a prompt with the model, without retrieval");
   const auto options = std::make_shared<Options>();
-  verb->add_option("prompt", options->prompt, "The prompt; from standard input if left out")
-      ->type_name("PROMPT");
-  verb->add_option("-f,--file", options->file, "Read the prompt from this file; - is standard input")
-      ->type_name("FILE");
+  add_text_input(*verb, options->input, "prompt");
   verb->add_option("--system", options->system, "System message of the chat")->type_name("TEXT");
   verb->add_flag("--raw", options->raw,
                  "Take the prompt as it stands: no chat template, control tokens are parsed");
-  verb->add_option("--batch", options->batch,
-                   "Complete each line of a JSON Lines file: prompt or messages, max_tokens, "
-                   "temperature, top_k, top_p, min_p, seed, stop, raw, id")
-      ->type_name("FILE");
-  verb->add_option("-n,--max-tokens", options->max_tokens, "Most tokens to generate")->capture_default_str();
-  verb->add_option("-t,--temperature", options->sampling.temperature, "0 is greedy")->capture_default_str();
-  verb->add_option("--top-k", options->sampling.top_k, "Sample from the k likeliest; 0 = all")->capture_default_str();
-  verb->add_option("--top-p", options->sampling.top_p, "Smallest set with this probability")->capture_default_str();
-  verb->add_option("--min-p", options->sampling.min_p, "Least share of the likeliest one's")->capture_default_str();
-  verb->add_option("--seed", options->sampling.seed, "Seed of the sampler")->capture_default_str();
+  add_batch_option(*verb, options->batch, "Complete", kBatchKeys);
+  verb->add_option("-n,--max-tokens", options->max_tokens, "Most tokens to generate")
+      ->capture_default_str()
+      ->check(whole_number());
+  verb->add_option("-t,--temperature", options->sampling.temperature, "0 is greedy")
+      ->capture_default_str();
+  verb->add_option("--top-k", options->sampling.top_k, "Sample from the k likeliest; 0 = all")
+      ->capture_default_str()
+      ->check(whole_number());
+  verb->add_option("--top-p", options->sampling.top_p, "Smallest set with this probability")
+      ->capture_default_str();
+  verb->add_option("--min-p", options->sampling.min_p, "Least share of the likeliest one's")
+      ->capture_default_str();
+  verb->add_option("--seed", options->sampling.seed, "Seed of the sampler")
+      ->capture_default_str()
+      ->check(whole_number());
   verb->add_option("--stop", options->stop, "End before this text; may be repeated")
       ->type_name("TEXT")
       ->take_all();

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <iomanip>
 #include <sstream>
 
 #include "agents/confidence.h"
@@ -53,6 +54,9 @@ Result<Value> parse_value(const Setting& setting, const std::string& text) {
     std::int64_t number = 0;
     const auto [stop, error] = std::from_chars(text.data(), end, number);
     if (error == std::errc() && stop == end) return Value(number);
+    if (error == std::errc::result_out_of_range) {
+      return Error{ErrorCode::kInvalidArgument, "'" + text + "' is too large a number"};
+    }
   } else {
     double number = 0;
     const auto [stop, error] = std::from_chars(text.data(), end, number);
@@ -79,7 +83,9 @@ Result<void> check_range(const Setting& setting, const Value& value) {
                             : static_cast<double>(std::get<std::int64_t>(value));
   if (std::isfinite(number) && number >= setting.min && number <= setting.max) return {};
   std::ostringstream text;
-  text << to_string(value) << " is outside " << setting.min << ".." << setting.max;
+  // Six digits, the default, would show a mebi as 1.04858e+06.
+  text << std::setprecision(15) << to_string(value) << " is outside " << setting.min << " to "
+       << setting.max;
   return Error{ErrorCode::kInvalidArgument, text.str()};
 }
 
@@ -265,6 +271,10 @@ Result<Config> Config::load(const std::filesystem::path& file, bool file_require
     config.entries_[std::string(setting.key)] = {setting.fallback, "default"};
   }
   std::error_code error;
+  if (std::filesystem::is_directory(file, error)) {
+    return Error{ErrorCode::kInvalidArgument,
+                 file.string() + " is a folder; a configuration is a file"};
+  }
   if (std::filesystem::exists(file, error)) {
     std::ifstream stream(file, std::ios::binary);
     std::ostringstream text;

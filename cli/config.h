@@ -19,8 +19,8 @@ namespace weft::cli {
 using Value = std::variant<bool, std::int64_t, double, std::string>;
 
 struct Setting {
-  std::string_view key;  // "section.name"; in the environment WEFT_SECTION_NAME
-  Value fallback;        // its type is the setting's type
+  std::string_view key;                     // "section.name"; in the environment WEFT_SECTION_NAME
+  Value fallback;                           // its type is the setting's type
   double min = 0, max = 0;                  // of numbers, where max > min
   std::vector<std::string_view> choices{};  // of strings, where any are named
   std::string_view help;
@@ -48,8 +48,7 @@ class Config {
   /// Errors: kInvalidArgument names the origin, the key and the nearest known key, or the value
   /// and what is allowed; kNotFound for a required file; kIo.
   static Result<Config> load(const std::filesystem::path& file, bool file_required,
-                             const Environment& environment,
-                             const std::vector<Flag>& flags);
+                             const Environment& environment, const std::vector<Flag>& flags);
 
   bool boolean(std::string_view key) const;
   std::int64_t integer(std::string_view key) const;

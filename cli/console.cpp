@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -11,6 +12,7 @@ namespace weft::cli {
 namespace {
 
 constexpr std::chrono::milliseconds kRedrawInterval{100};
+constexpr std::chrono::seconds kLineInterval{15};  // where there is no terminal
 constexpr std::size_t kBarCells = 24;
 
 std::string formatted(const char* format, double value) {
@@ -55,8 +57,11 @@ Console::Console(std::FILE* out, std::FILE* err, Options options)
       err_is_terminal_(isatty(fileno(err)) == 1) {}
 
 bool Console::print(std::string_view text) {
+  errno = 0;
   const bool written = std::fwrite(text.data(), 1, text.size(), out_) == text.size();
-  return std::fflush(out_) == 0 && written;
+  if (std::fflush(out_) == 0 && written) return true;
+  if (print_error_ == 0) print_error_ = errno == 0 ? EIO : errno;
+  return false;
 }
 
 bool Console::print_json(const nlohmann::ordered_json& value) { return print(json_line(value)); }
@@ -97,7 +102,8 @@ Progress::Progress(Console& console, std::string label, Unit unit)
     : console_(console),
       label_(std::move(label)),
       unit_(unit),
-      start_(std::chrono::steady_clock::now()) {}
+      start_(std::chrono::steady_clock::now()),
+      drawn_(start_) {}
 
 Progress::~Progress() { clear(); }
 
@@ -108,27 +114,38 @@ void Progress::clear() {
   visible_ = false;
 }
 
+std::string Progress::numbers(std::uint64_t done, std::uint64_t total) const {
+  const double elapsed =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  const double rate = elapsed > 0 ? static_cast<double>(done) / elapsed : 0;
+  std::string text;
+  if (unit_ == Unit::kBytes) {
+    text = human_bytes(done) + (total > 0 ? " of " + human_bytes(total) : "") + ", " +
+           human_bytes(static_cast<std::uint64_t>(rate)) + "/s";
+  } else {
+    text = std::to_string(done) + " of " + std::to_string(total) + ", " +
+           formatted(rate < 10 ? "%.1f" : "%.0f", rate) + "/s";
+  }
+  if (done == 0 || done >= total) return text;
+  const double left = elapsed * static_cast<double>(total - done) / static_cast<double>(done);
+  return text + ", " + human_duration(left) + " left";
+}
+
 void Progress::update(std::uint64_t done, std::uint64_t total) {
-  if (!console_.err_is_terminal_ || console_.options_.json_log) return;
   const auto now = std::chrono::steady_clock::now();
+  if (!console_.err_is_terminal_ || console_.options_.json_log) {
+    if (now - drawn_ < kLineInterval) return;
+    drawn_ = now;
+    return console_.note(label_ + ": " + numbers(done, total));
+  }
   if (visible_ && done < total && now - drawn_ < kRedrawInterval) return;
   drawn_ = now;
-  const double elapsed = std::chrono::duration<double>(now - start_).count();
   const double share =
       total > 0 ? std::clamp(static_cast<double>(done) / static_cast<double>(total), 0.0, 1.0) : 0;
   const auto cells = static_cast<std::size_t>(share * kBarCells);
   std::string line = label_ + " [";
   for (std::size_t i = 0; i < kBarCells; ++i) line += i < cells ? '#' : '.';
-  line += "] ";
-  const double rate = elapsed > 0 ? static_cast<double>(done) / elapsed : 0;
-  if (unit_ == Unit::kBytes) {
-    line += human_bytes(done) + " of " + human_bytes(total) + ", " +
-            human_bytes(static_cast<std::uint64_t>(rate)) + "/s";
-  } else {
-    line += std::to_string(done) + " of " + std::to_string(total) + ", " +
-            formatted(rate < 10 ? "%.1f" : "%.0f", rate) + "/s";
-  }
-  if (share > 0 && done < total) line += ", " + human_duration(elapsed / share - elapsed) + " left";
+  line += "] " + numbers(done, total);
   const std::size_t columns = terminal_columns(console_.err_) - 1;
   if (line.size() > columns) line.resize(columns);
   std::fprintf(console_.err_, "\r\033[K%s", line.c_str());

@@ -29,8 +29,11 @@ class Console {
   bool out_is_terminal() const noexcept { return out_is_terminal_; }
   bool err_is_terminal() const noexcept { return err_is_terminal_; }
 
-  /// Text to standard output, flushed. False once the reader has gone (a closed pipe).
+  /// Text to standard output, flushed. False once it can't be written: the reader of a pipe has
+  /// gone, a disk is full.
   bool print(std::string_view text);
+  /// The errno of the first print() that failed, or 0.
+  int print_error() const noexcept { return print_error_; }
   bool print_json(const nlohmann::ordered_json& value);
 
   /// A line to standard error: as it stands, or {"level", "message"} with --log-format json.
@@ -51,10 +54,11 @@ class Console {
   Options options_;
   bool out_is_terminal_;
   bool err_is_terminal_;
+  int print_error_ = 0;
 };
 
-/// A bar with rate and time left on a terminal, redrawn at most ten times a second; nothing
-/// elsewhere. Erased when it ends.
+/// A bar with rate and time left on a terminal, redrawn at most ten times a second and erased when
+/// it ends; elsewhere a line every 15 seconds, so that a long wait doesn't look like a hang.
 class Progress {
  public:
   enum class Unit { kItems, kBytes };
@@ -69,11 +73,13 @@ class Progress {
   void clear();
 
  private:
+  std::string numbers(std::uint64_t done, std::uint64_t total) const;
+
   Console& console_;
   std::string label_;
   Unit unit_;
   std::chrono::steady_clock::time_point start_;
-  std::chrono::steady_clock::time_point drawn_{};
+  std::chrono::steady_clock::time_point drawn_;  // or begun, before anything was drawn
   bool visible_ = false;
 };
 

@@ -8,6 +8,7 @@
 
 #include "cli/batch.h"
 #include "cli/models.h"
+#include "cli/text_input.h"
 #include "cli/verbs.h"
 #include "inference/embedder.h"
 
@@ -22,9 +23,10 @@ constexpr std::size_t kTextBytesMax = 16 << 20;
 constexpr std::size_t kLinesAtOnce = 64;
 constexpr std::size_t kShownValues = 8;  // on a terminal
 
+const std::vector<std::string> kBatchKeys = {"text", "query", "id"};
+
 struct Options {
-  std::string text;
-  std::string file;
+  TextInput input;
   std::string batch;
   std::optional<std::string> prefix;
   std::size_t tokens_max = 0;
@@ -115,7 +117,7 @@ Result<void> embed_lines(const Loaded& loaded, EmbedRole role,
 Result<ExitCode> run_lines(Context& context, const Options& options, const Loaded& loaded) {
   const EmbedRole usual = options.query ? EmbedRole::kQuery : EmbedRole::kDocument;
   return run_batch_groups(
-      context, options.batch, {"id", "text", "query"}, kLinesAtOnce,
+      context, options.batch, kBatchKeys, kLinesAtOnce,
       [&](std::span<const BatchLine> lines) -> Result<std::vector<Result<Json>>> {
         std::vector<Result<Wanted>> wanted;
         std::vector<Result<Json>> results;
@@ -141,16 +143,14 @@ std::string values_text(std::span<const float> values, bool for_terminal) {
 }
 
 Result<ExitCode> run_embed(Context& context, const Options& options) {
-  std::string text = options.text;
-  if (!options.batch.empty() && !(text.empty() && options.file.empty())) {
-    return Error{ErrorCode::kInvalidArgument, "give either TEXT, --file or --batch"};
-  }
-  if (options.batch.empty() && (text.empty() || !options.file.empty())) {
-    if (!text.empty()) {
-      return Error{ErrorCode::kInvalidArgument, "give either TEXT or --file, not both"};
+  std::string text;
+  if (!options.batch.empty()) {
+    if (options.input.text || !options.input.file.empty()) {
+      return Error{ErrorCode::kInvalidArgument, "give either TEXT, --file or --batch"};
     }
-    WEFT_TRY(read, read_input(options.file.empty() ? "-" : options.file, kTextBytesMax));
-    text = std::move(read);
+  } else {
+    WEFT_TRY(given, read_text(context, options.input, kTextBytesMax));
+    text = std::move(given);
   }
   WEFT_TRY(loaded, load(context, options));
   if (!options.batch.empty()) return run_lines(context, options, loaded);
@@ -188,10 +188,7 @@ Result<ExitCode> run_embed(Context& context, const Options& options) {
 void add_embed(CLI::App& app, Parsed& parsed) {
   auto* verb = app.add_subcommand("embed", "Turn a text into a vector of its meaning");
   const auto options = std::make_shared<Options>();
-  verb->add_option("text", options->text, "The text; from standard input if left out")
-      ->type_name("TEXT");
-  verb->add_option("-f,--file", options->file, "Read the text from this file; - is standard input")
-      ->type_name("FILE");
+  add_text_input(*verb, options->input, "text");
   verb->add_flag("--query", options->query,
                  "The text is a query: put the model's query prefix before");
   verb->add_option("--prefix", options->prefix,
@@ -200,9 +197,7 @@ void add_embed(CLI::App& app, Parsed& parsed) {
   verb->add_option("--tokens", options->tokens_max,
                    "Leave out what is beyond so many tokens; 0 = the model's limit")
       ->capture_default_str();
-  verb->add_option("--batch", options->batch,
-                   "Embed each line of a JSON Lines file: text or query, id; - is standard input")
-      ->type_name("FILE");
+  add_batch_option(*verb, options->batch, "Embed", kBatchKeys);
   add_setting(*verb, parsed, "-m,--model", "embedding.model");
   add_setting(*verb, parsed, "--precision", "embedding.precision");
   add_setting(*verb, parsed, "--threads", "engine.threads");

@@ -51,11 +51,11 @@ bool tells_a_person(const IndexEvent& event, bool verbose) {
 }
 
 Json summary_json(const retrieval::IndexSummary& summary, const std::string& collection) {
-  return {{"collection", collection},     {"indexed", summary.indexed},
-          {"replaced", summary.replaced}, {"unchanged", summary.unchanged},
-          {"failed", summary.failed},     {"skipped", summary.skipped},
-          {"vanished", summary.vanished}, {"pruned", summary.pruned},
-          {"passages", summary.passages}, {"bytes", summary.bytes},
+  return {{"collection", collection},      {"indexed", summary.indexed},
+          {"replaced", summary.replaced},  {"unchanged", summary.unchanged},
+          {"failed", summary.failed},      {"skipped", summary.skipped},
+          {"vanished", summary.vanished},  {"pruned", summary.pruned},
+          {"passages", summary.passages},  {"bytes", summary.bytes},
           {"interrupted", summary.stopped}};
 }
 
@@ -68,10 +68,11 @@ std::string summary_text(const retrieval::IndexSummary& summary, const std::stri
     if (count > 0) text += ", " + std::to_string(count) + " " + what;
   };
   add(summary.failed, "failed");
+  add(summary.skipped, "skipped (--verbose says why)");
   add(summary.vanished, "vanished (remove them with --prune)");
   add(summary.pruned, "removed");
-  text += "; " + std::to_string(summary.passages) + " passages from " +
-          human_bytes(summary.bytes) + " in " + human_duration(seconds) + ".\n";
+  text += "; " + std::to_string(summary.passages) + " passages from " + human_bytes(summary.bytes) +
+          " in " + human_duration(seconds) + ".\n";
   return text + (summary.stopped ? "Interrupted; run it again to go on.\n" : "");
 }
 
@@ -108,8 +109,8 @@ Result<ExitCode> run_index(Context& context, const Options& options) {
 
   retrieval::IndexOptions indexing;
   indexing.collection = config.string("retrieval.collection");
-  indexing.reader_version = std::to_string(retrieval::kReaderVersion) + "." +
-                            std::to_string(retrieval::kChunkerVersion);
+  indexing.reader_version =
+      std::to_string(retrieval::kReaderVersion) + "." + std::to_string(retrieval::kChunkerVersion);
   indexing.file_bytes_max = mebibytes(config, "index.file_mb_max");
   indexing.prune = options.prune;
   indexing.stop = context.stop;
@@ -123,7 +124,8 @@ Result<ExitCode> run_index(Context& context, const Options& options) {
     if (event.position > 0) progress.update(event.position, event.total);
   };
   const auto start = std::chrono::steady_clock::now();
-  WEFT_TRY(summary, retrieval::index_directory(store, options.directory, reader, chunker, indexing));
+  WEFT_TRY(summary,
+           retrieval::index_directory(store, options.directory, reader, chunker, indexing));
   progress.clear();
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -4,9 +4,9 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "cli/batch.h"
 #include "cli/models.h"
 #include "cli/text.h"
+#include "cli/text_input.h"
 #include "cli/verbs.h"
 #include "inference/gguf.h"
 #include "inference/safetensors.h"
@@ -21,10 +21,10 @@ using Json = nlohmann::ordered_json;
 constexpr std::size_t kConfigBytesMax = 1 << 20;
 
 Json entry_json(const ModelEntry& entry) {
-  return {{"name", entry.name},       {"present", entry.present},
-          {"known", entry.known},     {"size_bytes", entry.size_bytes},
-          {"source", entry.source},   {"sha256", entry.sha256},
-          {"licence", entry.licence}, {"licence_url", entry.licence_url},
+  return {{"name", entry.name},           {"present", entry.present},
+          {"known", entry.known},         {"size_bytes", entry.size_bytes},
+          {"source", entry.source},       {"sha256", entry.sha256},
+          {"licence", entry.licence},     {"licence_url", entry.licence_url},
           {"pulled_at", entry.pulled_at}, {"path", entry.path.string()}};
 }
 
@@ -39,9 +39,11 @@ Result<ExitCode> list(Context& context) {
     name.resize(std::max<std::size_t>(name.size(), 24), ' ');
     std::string size = human_bytes(entry.size_bytes);
     size.resize(std::max<std::size_t>(size.size(), 10), ' ');
-    text += (entry.present ? "  " : "- ") + name + " " + size + " " + entry.licence +
-            (entry.present ? "" : context.console.dim("  (not here: weft model pull " + entry.name + ")")) +
-            "\n";
+    text +=
+        (entry.present ? "  " : "- ") + name + " " + size + " " + entry.licence +
+        (entry.present ? ""
+                       : context.console.dim("  (not here: weft model pull " + entry.name + ")")) +
+        "\n";
   }
   if (context.console.json_result()) {
     context.console.print_json({{"models", json}});
@@ -67,9 +69,9 @@ Result<ExitCode> pull(Context& context, const std::string& source, const std::st
   if (context.console.json_result()) {
     context.console.print_json(entry_json(entry));
   } else {
-    context.console.print(entry.name + ": " + human_bytes(entry.size_bytes) + " at " +
-                          entry.path.string() +
-                          (entry.licence.empty() ? "" : " (licence: " + entry.licence + ")") + "\n");
+    context.console.print(
+        entry.name + ": " + human_bytes(entry.size_bytes) + " at " + entry.path.string() +
+        (entry.licence.empty() ? "" : " (licence: " + entry.licence + ")") + "\n");
   }
   return ExitCode::kDone;
 }
@@ -105,7 +107,7 @@ Result<ExitCode> remove(Context& context, const std::string& name) {
 
 /// What both kinds of files tell, in the end the same for people and as JSON.
 struct Inspected {
-  std::string format;   // "GGUF version 3"
+  std::string format;         // "GGUF version 3"
   std::uint32_t version = 0;  // of GGUF, else 0
   Json metadata = Json::object();
   std::uint64_t size_bytes = 0;
@@ -138,9 +140,8 @@ Result<Inspected> inspect_gguf(const std::filesystem::path& path) {
 }
 
 /// A folder with a safetensors file, or such a file.
-Result<Inspected> inspect_safetensors(const std::filesystem::path& path) {
-  const auto weights =
-      std::filesystem::is_directory(path) ? path / "model.safetensors" : path;
+Result<Inspected> inspect_safetensors(const Context& context, const std::filesystem::path& path) {
+  const auto weights = std::filesystem::is_directory(path) ? path / "model.safetensors" : path;
   WEFT_TRY(file, inference::SafetensorsFile::open(weights));
   Inspected found;
   found.format = "safetensors";
@@ -152,7 +153,7 @@ Result<Inspected> inspect_safetensors(const std::filesystem::path& path) {
   }
   const auto config = weights.parent_path() / "config.json";
   if (!std::filesystem::exists(config)) return found;
-  WEFT_TRY(text, read_input(config.string(), kConfigBytesMax));
+  WEFT_TRY(text, read_input(context, config.string(), kConfigBytesMax));
   const Json json = Json::parse(text, nullptr, false);
   if (!json.is_object()) {
     return Error{ErrorCode::kCorrupt, config.string() + " isn't a JSON object"};
@@ -168,14 +169,11 @@ Result<ExitCode> inspect(Context& context, const std::string& name, bool with_te
   WEFT_TRY(path, tools->store().path_of(name));
   const bool is_safetensors =
       std::filesystem::is_directory(path) || path.extension() == ".safetensors";
-  WEFT_TRY(found, is_safetensors ? inspect_safetensors(path) : inspect_gguf(path));
+  WEFT_TRY(found, is_safetensors ? inspect_safetensors(context, path) : inspect_gguf(path));
   if (context.console.json_result()) {
-    Json json = {{"path", path.string()},
-                 {"format", found.format},
-                 {"size_bytes", found.size_bytes},
-                 {"parameters", found.parameters},
-                 {"tensor_types", found.types},
-                 {"metadata", std::move(found.metadata)}};
+    Json json = {{"path", path.string()},          {"format", found.format},
+                 {"size_bytes", found.size_bytes}, {"parameters", found.parameters},
+                 {"tensor_types", found.types},    {"metadata", std::move(found.metadata)}};
     if (found.version != 0) json["version"] = found.version;
     if (with_tensors) json["tensors"] = std::move(found.tensors);
     context.console.print_json(json);
@@ -210,14 +208,16 @@ void add_model(CLI::App& app, Parsed& parsed) {
   const auto local_name = std::make_shared<std::string>();
   const auto tensors = std::make_shared<bool>(false);
 
-  verb->add_subcommand("list", "List known models and those that are here")
-      ->callback([&parsed] { parsed.action = [](Context& context) { return list(context); }; });
+  verb->add_subcommand("list", "List known models and those that are here")->callback([&parsed] {
+    parsed.action = [](Context& context) { return list(context); };
+  });
 
   auto* pull_verb = verb->add_subcommand("pull", "Fetch a model");
   pull_verb
-      ->add_option("source", *name,
-                   "A known name (see `weft model list`), a GGUF file, an embedding model's folder, "
-                   "or hf:OWNER/REPO/FILE")
+      ->add_option(
+          "source", *name,
+          "A known name (see `weft model list`), a GGUF file, an embedding model's folder, "
+          "or hf:OWNER/REPO/FILE")
       ->required();
   pull_verb->add_option("--name", *local_name, "Keep a file or hf: model under this name")
       ->type_name("NAME");
@@ -226,7 +226,9 @@ void add_model(CLI::App& app, Parsed& parsed) {
   });
 
   auto* inspect_verb = verb->add_subcommand("inspect", "Show a model file's metadata and formats");
-  inspect_verb->add_option("name", *name, "A model here, a GGUF file, or an embedding model's folder")->required();
+  inspect_verb
+      ->add_option("name", *name, "A model here, a GGUF file, or an embedding model's folder")
+      ->required();
   inspect_verb->add_flag("--tensors", *tensors, "List every tensor");
   inspect_verb->callback([&parsed, name, tensors] {
     parsed.action = [=](Context& context) { return inspect(context, *name, *tensors); };
@@ -234,13 +236,15 @@ void add_model(CLI::App& app, Parsed& parsed) {
 
   auto* verify_verb = verb->add_subcommand("verify", "Compare a model's bytes with its checksum");
   verify_verb->add_option("name", *name, "A model here")->required();
-  verify_verb->callback(
-      [&parsed, name] { parsed.action = [=](Context& context) { return verify(context, *name); }; });
+  verify_verb->callback([&parsed, name] {
+    parsed.action = [=](Context& context) { return verify(context, *name); };
+  });
 
   auto* remove_verb = verb->add_subcommand("rm", "Delete a model");
   remove_verb->add_option("name", *name, "A model here")->required();
-  remove_verb->callback(
-      [&parsed, name] { parsed.action = [=](Context& context) { return remove(context, *name); }; });
+  remove_verb->callback([&parsed, name] {
+    parsed.action = [=](Context& context) { return remove(context, *name); };
+  });
 }
 
 }  // namespace weft::cli

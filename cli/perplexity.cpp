@@ -5,9 +5,10 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
-#include "cli/batch.h"
 #include "cli/text.h"
+#include "cli/text_input.h"
 #include "cli/verbs.h"
+#include "cli/whole_number.h"
 #include "inference/session.h"
 
 namespace weft::cli {
@@ -22,7 +23,7 @@ struct Options {
 };
 
 Result<ExitCode> run_perplexity(Context& context, const Options& options) {
-  WEFT_TRY(text, read_input(options.file, kTextBytesMax));
+  WEFT_TRY(text, read_input(context, options.file, kTextBytesMax));
   WEFT_TRY(engine, load_engine(context, {.chat = false}));
   WEFT_TRY(session, inference::Session::open(engine.model, *engine.pool,
                                              {.context_length_max = options.window}));
@@ -61,9 +62,11 @@ void add_perplexity(CLI::App& app, Parsed& parsed) {
       ->required()
       ->type_name("FILE");
   verb->add_option("--ctx", options->window, "Tokens a window; its first half isn't scored")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->check(whole_number());
   verb->add_option("--windows", options->windows, "Score only so many windows; 0 = all")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->check(whole_number());
   add_setting(*verb, parsed, "-m,--model", "model.name");
   add_setting(*verb, parsed, "--threads", "engine.threads");
   verb->callback([&parsed, options] {

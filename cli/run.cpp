@@ -2,6 +2,8 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <sstream>
 
 #include "base/nearest.h"
@@ -33,7 +35,10 @@ void add_common_flags(CLI::App& verb, Parsed& parsed) {
       ->type_name("FILE");
   add_setting(verb, parsed, "--log-format", "log.format");
   verb.add_flag_callback(
-      "--offline", [&parsed] { parsed.flags.push_back({"--offline", "network.offline", "true"}); },
+      "--offline",
+      [&parsed] {
+        parsed.flags.push_back({"--offline", "network.offline", "true"});
+      },
       "Refuse every connection");
 }
 
@@ -54,7 +59,7 @@ const CLI::App& deepest(const CLI::App& app) {
 std::string flag_hint(const CLI::App& verb, const std::string& message) {
   const auto at = message.find("--");
   if (at == std::string::npos) return "";
-  const std::string flag = message.substr(at, message.find_first_of(" =,", at) - at);
+  const std::string flag = message.substr(at, message.find_first_of(" =,:", at) - at);
   std::vector<std::string> known;
   for (const CLI::Option* option : verb.get_options()) {
     for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
@@ -67,15 +72,23 @@ int refuse(const CLI::App& app, const CLI::ParseError& error, const Process& pro
   if (error.get_exit_code() == 0) {  // --help, --version
     std::ostringstream out;
     app.exit(error, out, out);
-    std::fputs(out.str().c_str(), process.out);
-    return 0;
+    const bool written =
+        std::fputs(out.str().c_str(), process.out) >= 0 && std::fflush(process.out) == 0;
+    return static_cast<int>(written ? ExitCode::kDone : ExitCode::kFailed);
   }
   const CLI::App& verb = deepest(app);
   std::string message = error.what();
   const auto stray = verb.remaining();
   const auto verbs = verb_names(verb);
-  if (!verbs.empty() && !stray.empty() && !stray.front().starts_with("-")) {
+  if (!verbs.empty() && stray.empty()) {
+    message = "what to do? One of";
+    for (const std::string& name : verbs) message += " " + name;
+  } else if (!verbs.empty() && !stray.front().starts_with("-")) {
     message = "unknown verb \"" + stray.front() + "\"" + did_you_mean(stray.front(), verbs);
+  } else if (!stray.empty()) {
+    message = "unexpected:";
+    for (const std::string& each : stray) message += " " + each;
+    message += flag_hint(verb, message);
   } else {
     message += flag_hint(verb, message);
   }
@@ -99,8 +112,9 @@ Result<ExitCode> act(const Process& process, const Parsed& parsed, Console& cons
   }
   auto config = Config::load(file, given, process.environment, parsed.flags);
   if (!config) return std::move(config).error();
-  console = Console(process.out, process.err,
-                    {.json_result = parsed.json, .json_log = config->string("log.format") == "json"});
+  console =
+      Console(process.out, process.err,
+              {.json_result = parsed.json, .json_log = config->string("log.format") == "json"});
   Context context{*config, console, data, file, process.environment, process.stop};
   return parsed.action(context);
 }
@@ -160,6 +174,15 @@ int run(const Process& process) {
 
   Console console(process.out, process.err, {.json_result = parsed.json});
   const auto ended = act(process, parsed, console);
+  // Comes first: a verb whose output can't be written gives up in its own way, or doesn't notice.
+  if (const int error = console.print_error(); error != 0) {
+    // A reader that has seen enough (`| head`) is told nothing.
+    if (error != EPIPE) {
+      console.fail({ErrorCode::kIo,
+                    std::string("cannot write to standard output: ") + std::strerror(error)});
+    }
+    return static_cast<int>(ExitCode::kFailed);
+  }
   if (ended) return static_cast<int>(*ended);
   console.fail(ended.error());
   return static_cast<int>(exit_code_of(ended.error()));

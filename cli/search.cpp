@@ -16,6 +16,8 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kSnippetBytesMax = 320;
 
+const std::vector<std::string> kBatchKeys = {"query", "id"};
+
 struct Options {
   std::string query;
   std::string batch;
@@ -38,7 +40,7 @@ Result<ExitCode> run_search(Context& context, const Options& options) {
                         {.stop_words = stop_words(context.config), .stop = context.stop});
   };
   if (!options.batch.empty()) {
-    return run_batch(context, options.batch, {"id", "query"},
+    return run_batch(context, options.batch, kBatchKeys,
                      [&](const BatchLine& line) -> Result<Json> {
                        WEFT_TRY(query, line.string("query"));
                        WEFT_TRY(hits, find(query));
@@ -70,9 +72,7 @@ void add_search(CLI::App& app, Parsed& parsed) {
   auto* verb = app.add_subcommand("search", "Find the passages that match a query best (BM25)");
   const auto options = std::make_shared<Options>();
   verb->add_option("query", options->query, "Words to look for, any of them")->type_name("QUERY");
-  verb->add_option("--batch", options->batch,
-                   "Search for each line of a JSON Lines file: query, id; - is standard input")
-      ->type_name("FILE");
+  add_batch_option(*verb, options->batch, "Search for", kBatchKeys);
   add_setting(*verb, parsed, "-c,--collection", "retrieval.collection");
   add_setting(*verb, parsed, "-k,--passages", "retrieval.passages");
   add_setting(*verb, parsed, "--stop-words", "retrieval.stop_words");

@@ -6,6 +6,7 @@
 #include "base/nearest.h"
 #include "cli/collections.h"
 #include "cli/verbs.h"
+#include "cli/whole_number.h"
 
 namespace weft::cli {
 namespace {
@@ -19,8 +20,7 @@ struct Options {
 };
 
 Result<retrieval::DocumentInfo> find_one(retrieval::CollectionStore& store,
-                                         const std::string& collection,
-                                         const std::string& source) {
+                                         const std::string& collection, const std::string& source) {
   WEFT_TRY(found, store.find_documents(collection, source));
   if (found.size() == 1) return found.front();
   if (found.empty()) {
@@ -43,7 +43,8 @@ Result<ExitCode> run_show(Context& context, const Options& options) {
   const std::size_t end = std::min(options.end, document.text.size());
   if (options.start > end) {
     return Error{ErrorCode::kInvalidArgument,
-                 "--start " + std::to_string(options.start) + " is past the end, " +
+                 "--start " + std::to_string(options.start) + " is past " +
+                     (options.end < document.text.size() ? "--end " : "the document's end, byte ") +
                      std::to_string(end)};
   }
   const std::string text = document.text.substr(options.start, end - options.start);
@@ -72,10 +73,13 @@ Result<ExitCode> run_show(Context& context, const Options& options) {
 void add_show(CLI::App& app, Parsed& parsed) {
   auto* verb = app.add_subcommand("show", "Print the text of a document that offsets refer to");
   const auto options = std::make_shared<Options>();
-  verb->add_option("source", options->source, "A source as `search` and `ask` name it")
-      ->required();
-  verb->add_option("--start", options->start, "First byte")->type_name("BYTE");
-  verb->add_option("--end", options->end, "Byte after the last one")->type_name("BYTE");
+  verb->add_option("source", options->source, "A source as `search` and `ask` name it")->required();
+  verb->add_option("--start", options->start, "First byte")
+      ->type_name("BYTE")
+      ->check(whole_number());
+  verb->add_option("--end", options->end, "Byte after the last one")
+      ->type_name("BYTE")
+      ->check(whole_number());
   add_setting(*verb, parsed, "-c,--collection", "retrieval.collection");
   verb->callback([&parsed, options] {
     parsed.action = [options](Context& context) { return run_show(context, *options); };

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/batch.h"
+#include "cli/text_input.h"
 #include "cli/verbs.h"
 #include "inference/gguf.h"
 #include "inference/tokenizer.h"
@@ -15,9 +16,10 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kTextBytesMax = 256 << 20;
 
+const std::vector<std::string> kBatchKeys = {"text", "special", "id"};
+
 struct Options {
-  std::string text;
-  std::string file;
+  TextInput input;
   std::string batch;
   bool special = false;
 };
@@ -31,25 +33,21 @@ Json result_json(const inference::Tokenizer& tokenizer, const std::string& text,
 
 // A piece as one readable word: control characters escaped, broken UTF-8 replaced.
 std::string readable(std::string_view piece) {
-  const std::string quoted =
-      Json(piece).dump(-1, ' ', false, Json::error_handler_t::replace);
+  const std::string quoted = Json(piece).dump(-1, ' ', false, Json::error_handler_t::replace);
   return quoted;
 }
 
 Result<ExitCode> run_tokenize(Context& context, const Options& options) {
-  std::string text = options.text;
-  if (options.batch.empty() && (text.empty() || !options.file.empty())) {
-    if (!text.empty()) {
-      return Error{ErrorCode::kInvalidArgument, "give either TEXT or --file, not both"};
-    }
-    WEFT_TRY(read, read_input(options.file.empty() ? "-" : options.file, kTextBytesMax));
-    text = std::move(read);
+  std::string text;
+  if (options.batch.empty()) {
+    WEFT_TRY(given, read_text(context, options.input, kTextBytesMax));
+    text = std::move(given);
   }
   WEFT_TRY(path, model_path(context));
   WEFT_TRY(file, inference::GgufFile::open(path));
   WEFT_TRY(tokenizer, inference::Tokenizer::from_gguf(file));
   if (!options.batch.empty()) {
-    return run_batch(context, options.batch, {"id", "text", "special"},
+    return run_batch(context, options.batch, kBatchKeys,
                      [&](const BatchLine& line) -> Result<Json> {
                        WEFT_TRY(line_text, line.string("text"));
                        WEFT_TRY(special, line.boolean("special", options.special));
@@ -73,14 +71,9 @@ Result<ExitCode> run_tokenize(Context& context, const Options& options) {
 void add_tokenize(CLI::App& app, Parsed& parsed) {
   auto* verb = app.add_subcommand("tokenize", "Show a text as the model's tokens: ids and pieces");
   const auto options = std::make_shared<Options>();
-  verb->add_option("text", options->text, "The text; from standard input if left out")
-      ->type_name("TEXT");
-  verb->add_option("-f,--file", options->file, "Read the text from this file; - is standard input")
-      ->type_name("FILE");
+  add_text_input(*verb, options->input, "text");
   verb->add_flag("--special", options->special, "Parse control-token strings in the text");
-  verb->add_option("--batch", options->batch,
-                   "Tokenize each line of a JSON Lines file: text, special, id")
-      ->type_name("FILE");
+  add_batch_option(*verb, options->batch, "Tokenize", kBatchKeys);
   add_setting(*verb, parsed, "-m,--model", "model.name");
   verb->callback([&parsed, options] {
     parsed.action = [options](Context& context) { return run_tokenize(context, *options); };

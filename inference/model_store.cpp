@@ -290,7 +290,7 @@ Result<ModelEntry> ModelStore::install(ModelEntry entry, const Fill& fill,
     if (present->source == entry.source) return *std::move(present);
     return Error{ErrorCode::kAlreadyExists,
                  "a model " + entry.name + " from " + present->source +
-                     " is here already; remove it first (weft model remove " + entry.name +
+                     " is here already; remove it first (weft model rm " + entry.name +
                      "), or pull under another name (--name)"};
   }
   const fs::path work = work_directory(entry.name);
@@ -434,10 +434,8 @@ Result<void> ModelStore::verify(const std::string& name, const PullOptions& opti
     const Result<void> checked = check_file(path, file, options);
     if (!checked && (checked.error().code == ErrorCode::kCorrupt ||
                      checked.error().code == ErrorCode::kNotFound)) {
-      return Error{ErrorCode::kCorrupt, checked.error().message +
-                                            "; get it again: weft model "
-                                            "remove " +
-                                            name + ", then weft model pull"};
+      return Error{ErrorCode::kCorrupt, checked.error().message + "; get it again: weft model rm " +
+                                            name + ", then weft model pull " + name};
     }
     WEFT_TRY_VOID(checked);
   }

@@ -101,7 +101,7 @@ Result<FileList> list_files(const fs::path& directory, const std::vector<std::st
   list.root = fs::canonical(directory, error);
   if (error) {
     return Error{ErrorCode::kNotFound,
-                 "cannot open " + directory.string() + ": " + error.message()};
+                 "cannot open the folder \"" + directory.string() + "\": " + error.message()};
   }
   if (!fs::is_directory(list.root, error)) {
     return Error{ErrorCode::kInvalidArgument, directory.string() + " isn't a directory"};

@@ -76,6 +76,19 @@ Result<void> backup(Database& source, const fs::path& target, const BackupOption
     return Error{ErrorCode::kAlreadyExists,
                  target.string() + " is already there; name another file"};
   }
+  // The database would be replaced while its write-ahead log goes on.
+  if (fs::equivalent(target, source.path(), ignored)) {
+    return Error{ErrorCode::kInvalidArgument,
+                 target.string() + " is the database itself; name another file"};
+  }
+  if (fs::is_directory(target, ignored)) {
+    return Error{ErrorCode::kInvalidArgument, target.string() + " is a folder; name a file in it"};
+  }
+  const auto parent = target.parent_path();
+  if (!parent.empty() && !fs::is_directory(parent, ignored)) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "cannot write " + target.string() + ": there is no folder " + parent.string()};
+  }
   const Scratch scratch{target.string() + ".part" + std::to_string(::getpid())};
   {
     WEFT_TRY(copy, Database::open(scratch.path, {.mode = Database::Mode::kCreate}));
@@ -88,8 +101,7 @@ Result<void> backup(Database& source, const fs::path& target, const BackupOption
   if (::rename(scratch.path.c_str(), target.c_str()) != 0) {
     return system_error("cannot rename the backup to " + target.string());
   }
-  const auto folder = target.parent_path();
-  return sync_path(folder.empty() ? fs::path(".") : folder);
+  return sync_path(parent.empty() ? fs::path(".") : parent);
 }
 
 }  // namespace weft::storage

@@ -18,8 +18,8 @@ struct BackupOptions {
 
 /// Writes one consistent version of `source` to `target` as a single file: copied beside it,
 /// checked, synced and renamed, so that `target` is whole or untouched. Readers and writers go on
-/// meanwhile. Errors: kAlreadyExists without `overwrite`; kIo; kCancelled; kCorrupt if the copy
-/// fails its check.
+/// meanwhile. Errors: kAlreadyExists without `overwrite`; kInvalidArgument if `target` is the
+/// database itself, a folder or in none; kIo; kCancelled; kCorrupt if the copy fails its check.
 Result<void> backup(Database& source, const std::filesystem::path& target,
                     const BackupOptions& options = {});
 

@@ -27,7 +27,8 @@ Result<FileLock> FileLock::acquire(const std::filesystem::path& path) {
   FileLock lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));
   if (lock.descriptor_ < 0) {
     return Error{ErrorCode::kIo,
-                 "cannot open the lock " + path.string() + ": " + std::strerror(errno)};
+                 "cannot open the lock " + path.string() + ": " + std::strerror(errno) +
+                     "; what writes needs a folder and files that this user may change"};
   }
   if (::flock(lock.descriptor_, LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) {

@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 
 #include <cerrno>
+#include <cstring>
 #include <string>
 
 namespace weft::storage {
@@ -47,6 +48,13 @@ bool is_out_of_space(int code, sqlite3* database) {
   return system == ENOSPC || system == EDQUOT || system == EFBIG;
 }
 
+// " (Permission denied)": SQLite's own words for a file that can't be opened or read say no cause.
+std::string system_reason(int code, sqlite3* database) {
+  const bool about_a_file = (code & 0xff) == SQLITE_CANTOPEN || (code & 0xff) == SQLITE_IOERR;
+  const int system = about_a_file && database != nullptr ? sqlite3_system_errno(database) : 0;
+  return system == 0 ? "" : std::string(" (") + std::strerror(system) + ")";
+}
+
 }  // namespace
 
 Error sqlite_error(int code, sqlite3* database, std::string_view doing) {
@@ -68,6 +76,7 @@ Error sqlite_error(int code, sqlite3* database, std::string_view doing) {
       break;
     default:
       message += database != nullptr ? sqlite3_errmsg(database) : sqlite3_errstr(code);
+      message += system_reason(code, database);
   }
   return {meaning(code), message};
 }

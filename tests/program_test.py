@@ -3,9 +3,11 @@
 
 program_test.py WEFT: what needs a model uses smollm2-135m and all-minilm-l6-v2 of WEFT_TEST_MODELS.
 """
+import fcntl
 import json
 import os
 import pathlib
+import resource
 import signal
 import subprocess
 import sys
@@ -44,6 +46,16 @@ class Program(unittest.TestCase):
     def json(self, *arguments, code=0, **options):
         return json.loads(self.weft(*arguments, "--json", code=code, **options).stdout)
 
+    def wait_until_signals_are_handled(self, pid):
+        """main() blocks SIGINT and waits for it in a thread; before, it would just kill."""
+        for _ in range(1000):
+            status = pathlib.Path(f"/proc/{pid}/status").read_text()
+            blocked = next(line for line in status.splitlines() if line.startswith("SigBlk:"))
+            if int(blocked.split()[1], 16) & 1 << (signal.SIGINT - 1):
+                return
+            time.sleep(0.02)
+        self.fail("SIGINT is never blocked")
+
     def test_usage_errors_are_2_and_name_the_nearest(self):
         self.assertIn('"search"', self.weft("serach", code=2).stderr)
         self.assertIn('"--passages"', self.weft("search", "x", "--pasages", "3", code=2).stderr)
@@ -52,6 +64,88 @@ class Program(unittest.TestCase):
         config.write_text("[answer]\ntreshold = 0.1\n")
         self.assertIn('"answer.threshold"', self.weft("config", "show", "--config", str(config), code=2).stderr)
         self.assertIn("index", self.weft("--help").stdout)
+
+    def test_bad_input_is_refused_with_the_reason(self):
+        self.weft("index", str(self.docs))
+        (self.docs / "empty.gguf").write_text("")
+        docs = str(self.docs)
+        for arguments, code, reason in (
+                (["--bogus"], 2, "unexpected: --bogus"),
+                (["collection"], 2, "list documents rm"),
+                (["index", ""], 3, 'the folder ""'),
+                (["index", docs + "/moon.md"], 2, "isn't a directory"),
+                (["index", docs, "extra", "words"], 2, "unexpected: extra words"),
+                (["search", "x", "-k", "9" * 30], 2, "too large"),
+                (["search", "--batch", docs + "/none"], 2, "No such file"),
+                (["search", "--batch", docs], 1, "Is a directory"),
+                (["show", "moon.md", "--start", "-1"], 2, "--start: '-1' isn't a whole number >= 0\nTry"),
+                (["show", "moon.md", "--end", "9" * 30], 2, "too large"),
+                (["show", "moon.md", "--start", "5", "--end", "2"], 2, "--start 5 is past --end 2"),
+                (["show", "moon.md", "--start", "999"], 2, "the document's end"),
+                (["complete", "hi", "-n", "-1"], 2, "'-1' isn't a whole number"),
+                (["complete", "hi", "--seed", "x"], 2, "'x' isn't a whole number"),
+                (["complete", "hi", "--context", "1"], 2, "64 to 1048576"),
+                (["perplexity", "-f", docs + "/moon.md", "--ctx", "1e9"], 2, "whole number"),
+                (["tokenize", "x", "-f", "y"], 2, "not both"),
+                (["tokenize", "x", "-m", docs + "/empty.gguf"], 1, "cut off"),
+                (["config", "show", "--config", docs], 2, "is a folder"),
+                (["backup", docs], 1, "already there"),
+                (["backup", docs + "/none/copy.db"], 2, "there is no folder")):
+            with self.subTest(arguments):
+                done = self.weft(*arguments, code=code)
+                self.assertIn(reason, done.stderr)
+                self.assertEqual(done.stdout, "")
+
+    def test_output_that_cannot_be_written_is_a_failure(self):
+        self.weft("index", str(self.docs))
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([WEFT, "search", "moon"], stdout=full, stderr=subprocess.PIPE, text=True,
+                                  env=self.environment(), timeout=60)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("No space left", done.stderr)
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = subprocess.run([WEFT, "search", "moon"], stdout=writer, stderr=subprocess.PIPE, text=True,
+                              env=self.environment(), timeout=60)
+        os.close(writer)
+        self.assertEqual((done.returncode, done.stderr), (1, ""))
+
+    def test_a_full_disk_is_named_and_harms_nothing(self):
+        self.weft("index", str(self.docs))
+        (self.docs / "long.txt").write_text("\n\n".join(f"Paragraph {i} of many." for i in range(40000)))
+
+        def small_files():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+
+        done = self.weft("index", str(self.docs), code=1, preexec_fn=small_files, restore_signals=False)
+        self.assertIn("disk full", done.stderr)
+        self.assertEqual(self.json("collection", "list")["collections"][0]["documents"], 2)
+        self.assertEqual(self.json("index", str(self.docs))["indexed"], 1)
+
+    def test_a_second_writer_is_told_who_writes(self):
+        self.weft("index", str(self.docs))
+        with open(self.home.name + "/data/weft.db.lock", "r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.assertIn("another process is writing", self.weft("index", str(self.docs), code=1).stderr)
+            self.assertEqual(len(self.json("search", "moon")["passages"]), 1)
+
+    def test_a_backup_never_replaces_the_database(self):
+        self.weft("index", str(self.docs))
+        self.assertIn("the database itself",
+                      self.weft("backup", self.home.name + "/data/weft.db", "--overwrite", code=2).stderr)
+        self.assertEqual(self.json("collection", "list")["collections"][0]["documents"], 2)
+
+    def test_waiting_for_standard_input_can_be_interrupted(self):
+        process = subprocess.Popen([WEFT, "tokenize"], env=self.environment(), stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        try:
+            self.wait_until_signals_are_handled(process.pid)
+            process.send_signal(signal.SIGINT)
+            self.assertEqual(process.wait(timeout=30), 130)
+        finally:
+            process.kill()
+            process.communicate()
 
     def test_missing_models_and_collections_are_3_with_the_remedy(self):
         self.assertIn("weft index", self.weft("search", "moon", code=3).stderr)

@@ -273,7 +273,9 @@ Result<HttpResponse> CurlHttpClient::Impl::hop(Handles& handles, const HttpReque
 /// Where a redirect leads, if it may be followed; `request` becomes the one to send there.
 Result<Url> CurlHttpClient::Impl::follow(const HttpResponse& response, const Url& from,
                                          HttpRequest& request) const {
-  WEFT_TRY(to, parse_url(from.text, std::string(*response.header("Location"))));
+  const auto location = response.header("Location");
+  if (!location) return Error{ErrorCode::kNetwork, from.origin() + " redirects to nowhere"};
+  WEFT_TRY(to, parse_url(from.text, std::string(*location)));
   const auto refuse = [&](std::string_view why) {
     return Error{ErrorCode::kPermissionDenied,
                  "refused the redirect to " + to.origin() + ": " + std::string(why)};

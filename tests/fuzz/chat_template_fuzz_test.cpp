@@ -8,12 +8,13 @@
 #include <random>
 
 #include "inference/chat_template.h"
+#include "tests/fuzz/rounds.h"
 
 using nlohmann::ordered_json;
 using weft::inference::ChatTemplate;
 using weft::inference::ChatTemplateOptions;
 
-static constexpr int kMutationsPerSeed = 400;
+static constexpr std::uint64_t kMutationsMin = 30'000;
 
 static ordered_json read_json(const std::filesystem::path& path) {
   std::ifstream file(path);
@@ -131,29 +132,29 @@ TEST_CASE("no mutation of a template crashes or hangs") {
   options.limits.steps_max = 20'000;
   options.limits.output_bytes_max = 1 << 16;
   const std::vector<std::string> corpus = seeds();
-  std::mt19937 random(1);
   std::size_t rendered = 0;
   std::size_t refused = 0;
-  for (const std::string& seed : corpus) {
-    for (int i = 0; i < kMutationsPerSeed; ++i) {
-      std::string text = seed;
-      const std::size_t count = 1 + random() % 4;
-      for (std::size_t k = 0; k < count; ++k) {
-        mutate(text, random, corpus[random() % corpus.size()]);
-      }
-      const auto parsed = ChatTemplate::parse(text);
-      const auto spans = parsed
-                             ? parsed->render_json(variables, options)
-                             : weft::Result<std::vector<weft::inference::TextSpan>>(parsed.error());
-      if (spans) {
-        std::size_t bytes = 0;
-        for (const auto& span : *spans) bytes += span.text.size();
-        REQUIRE(bytes <= options.limits.output_bytes_max);
-        ++rendered;
-      } else {
-        REQUIRE_FALSE(spans.error().message.empty());
-        ++refused;
-      }
+  weft::test::Rounds rounds("templates", {.inputs_min = kMutationsMin});
+  while (rounds.next()) {
+    CAPTURE(rounds.seed());
+    std::mt19937 random(static_cast<unsigned>(rounds.seed()));
+    std::string text = corpus[rounds.seed() % corpus.size()];
+    const std::size_t count = 1 + random() % 4;
+    for (std::size_t k = 0; k < count; ++k) {
+      mutate(text, random, corpus[random() % corpus.size()]);
+    }
+    const auto parsed = ChatTemplate::parse(text);
+    const auto spans = parsed
+                           ? parsed->render_json(variables, options)
+                           : weft::Result<std::vector<weft::inference::TextSpan>>(parsed.error());
+    if (spans) {
+      std::size_t bytes = 0;
+      for (const auto& span : *spans) bytes += span.text.size();
+      REQUIRE(bytes <= options.limits.output_bytes_max);
+      ++rendered;
+    } else {
+      REQUIRE_FALSE(spans.error().message.empty());
+      ++refused;
     }
   }
   // Both ways must have been walked for the test to mean something.

@@ -10,6 +10,7 @@
 #include "base/child_process.h"
 #include "base/utf8.h"
 #include "retrieval/reader.h"
+#include "tests/fuzz/rounds.h"
 #include "tests/retrieval/passages.h"
 
 namespace weft::retrieval {
@@ -106,9 +107,11 @@ class Mutator {
 std::size_t run(std::string_view name, std::string_view seed_file, unsigned count) {
   const std::string seed = sample(seed_file);
   std::size_t read = 0;
-  for (unsigned i = 0; i < count; ++i) {
-    const std::string mutant = Mutator(i)(seed);
-    CAPTURE(name, i);
+  test::Rounds rounds("documents like " + std::string(seed_file),
+                      {.inputs_min = count, .timed = false});
+  while (rounds.next()) {
+    const std::string mutant = Mutator(static_cast<unsigned>(rounds.seed()))(seed);
+    CAPTURE(name, rounds.seed());
     const auto document = read_document(name, mutant);
     if (!document) {
       REQUIRE(document.error().message.size() > name.size() + 10);

@@ -18,6 +18,7 @@
 #include "inference/gguf.h"
 #include "tests/fakes/gguf_writer.h"
 #include "tests/fakes/quantize.h"
+#include "tests/fuzz/rounds.h"
 
 namespace {
 // The largest single request and the sum of all, while `counting`.
@@ -91,13 +92,16 @@ GgufWriter::File specimen() {
 // Small and fast, the same everywhere.
 class Random {
  public:
+  // Multiplied, since neighbouring seeds would give neighbouring first numbers.
+  explicit Random(std::uint64_t seed) : state_(seed * 0x9E3779B97F4A7C15ULL) {}
+
   std::size_t below(std::size_t bound) {
     state_ = state_ * 6364136223846793005ULL + 1442695040888963407ULL;
     return static_cast<std::size_t>(state_ >> 33) % bound;
   }
 
  private:
-  std::uint64_t state_ = 1;
+  std::uint64_t state_;
 };
 
 // Opens each mutant through one file that is rewritten in place: closing or emptying it every time
@@ -203,27 +207,24 @@ void falsify_fields(const GgufWriter::File& file, Trial& trial) {
   }
 }
 
-void flip_and_splice(const Bytes& original, std::size_t header_bytes, Trial& trial) {
-  Random random;
-  for (int round = 0; round < 3000; ++round) {
-    Bytes mutant = original;
+// Bytes changed; or a piece of the file put over another place, put in between, or taken out.
+void flip_or_splice(Bytes mutant, std::size_t header_bytes, std::uint64_t seed, Trial& trial) {
+  Random random(seed);
+  const std::size_t kind = seed % 6;
+  if (kind < 3) {
     for (std::size_t flips = 1 + random.below(4); flips > 0; --flips) {
       mutant[random.below(header_bytes)] = static_cast<std::byte>(random.below(256));
     }
-    trial(mutant);
-  }
-  // A piece of the file put over another place, put in between, or taken out.
-  for (int round = 0; round < 3000; ++round) {
+  } else {
     const auto from = static_cast<std::ptrdiff_t>(random.below(header_bytes));
     const auto length = static_cast<std::ptrdiff_t>(1 + random.below(64));
     const auto to = static_cast<std::ptrdiff_t>(random.below(header_bytes));
-    const Bytes piece(original.begin() + from, original.begin() + from + length);
-    Bytes mutant = original;
-    if (round % 3 == 0) std::copy(piece.begin(), piece.end(), mutant.begin() + to);
-    if (round % 3 == 1) mutant.insert(mutant.begin() + to, piece.begin(), piece.end());
-    if (round % 3 == 2) mutant.erase(mutant.begin() + from, mutant.begin() + from + length);
-    trial(mutant);
+    const Bytes piece(mutant.begin() + from, mutant.begin() + from + length);
+    if (kind == 3) std::copy(piece.begin(), piece.end(), mutant.begin() + to);
+    if (kind == 4) mutant.insert(mutant.begin() + to, piece.begin(), piece.end());
+    if (kind == 5) mutant.erase(mutant.begin() + from, mutant.begin() + from + length);
   }
+  trial(mutant);
 }
 
 TEST_CASE("damaged GGUF files are refused with a reason or stay within their bytes") {
@@ -236,10 +237,12 @@ TEST_CASE("damaged GGUF files are refused with a reason or stay within their byt
   REQUIRE(trial.accepted == 1);
   truncate_everywhere(file.bytes, trial);
   falsify_fields(file, trial);
-  flip_and_splice(file.bytes, header_bytes, trial);
+  test::Rounds rounds("GGUF, bytes changed and pieces moved", {.inputs_min = 6000});
+  while (rounds.next()) flip_or_splice(file.bytes, header_bytes, rounds.seed(), trial);
 
-  std::cout << trial.accepted + trial.refused << " mutants of " << file.bytes.size()
-            << " bytes: " << trial.refused << " refused, " << trial.accepted << " accepted\n";
+  std::cout << "fuzz: GGUF: " << trial.accepted + trial.refused << " mutants of "
+            << file.bytes.size() << " bytes: " << trial.refused << " refused, " << trial.accepted
+            << " accepted\n";
   CHECK(trial.accepted + trial.refused >= 10'000);
   CHECK(trial.accepted > 100);  // damage to a value or a name is none to the structure
   CHECK(trial.refused > 5'000);

@@ -10,6 +10,7 @@
 #include "base/utf8.h"
 #include "inference/tokenizer.h"
 #include "inference/wordpiece.h"
+#include "tests/fuzz/rounds.h"
 #include "tests/inference/tiny_spm_vocabulary.h"
 #include "tests/inference/tiny_vocabulary.h"
 
@@ -60,31 +61,37 @@ TinyVocabulary random_vocabulary(std::mt19937& random) {
 }
 
 TEST_CASE("random bytes survive a byte-level vocabulary, whatever is trusted") {
-  std::mt19937 random(20);
+  std::vector<Tokenizer> tokenizers;
   for (const char* splitter : kSplitters) {
     TinyVocabulary vocabulary;
     vocabulary.splitter = splitter;
-    const Tokenizer tokenizer = vocabulary.read().value();
-    for (int round = 0; round < 4000; ++round) {
-      std::vector<TextSpan> spans(random() % 5);
-      std::string text;
-      bool trusted_any = false;
-      for (TextSpan& span : spans) {
-        span = {random_bytes(random, 80), random() % 2 == 0};
-        text += span.text;
-        trusted_any = trusted_any || span.trusted;
-      }
-      const std::vector<TokenId> ids = tokenizer.encode(spans);
-      REQUIRE(tokenizer.decode(ids, true) == text);
-      if (!trusted_any) REQUIRE(tokenizer.decode(ids) == text);
+    tokenizers.push_back(vocabulary.read().value());
+  }
+  test::Rounds rounds("byte-level texts", {.inputs_min = 8000});
+  while (rounds.next()) {
+    CAPTURE(rounds.seed());
+    std::mt19937 random(static_cast<unsigned>(rounds.seed()));
+    const Tokenizer& tokenizer = tokenizers[rounds.seed() % tokenizers.size()];
+    std::vector<TextSpan> spans(random() % 5);
+    std::string text;
+    bool trusted_any = false;
+    for (TextSpan& span : spans) {
+      span = {random_bytes(random, 80), random() % 2 == 0};
+      text += span.text;
+      trusted_any = trusted_any || span.trusted;
     }
+    const std::vector<TokenId> ids = tokenizer.encode(spans);
+    REQUIRE(tokenizer.decode(ids, true) == text);
+    if (!trusted_any) REQUIRE(tokenizer.decode(ids) == text);
   }
 }
 
 TEST_CASE("random vocabularies are read or refused, and those read give ids of theirs") {
-  std::mt19937 random(21);
-  int accepted = 0;
-  for (int round = 0; round < 1500; ++round) {
+  std::size_t accepted = 0;
+  test::Rounds rounds("byte-level vocabularies", {.inputs_min = 1500});
+  while (rounds.next()) {
+    CAPTURE(rounds.seed());
+    std::mt19937 random(static_cast<unsigned>(rounds.seed()));
     const auto tokenizer = random_vocabulary(random).read();
     if (!tokenizer) {
       CHECK_FALSE(tokenizer.error().message.empty());
@@ -101,8 +108,8 @@ TEST_CASE("random vocabularies are read or refused, and those read give ids of t
       }
     }
   }
-  CHECK(accepted > 100);
-  CHECK(accepted < 1400);
+  CHECK(accepted > rounds.inputs() / 15);
+  CHECK(accepted < rounds.inputs() / 15 * 14);
 }
 
 TinySpmVocabulary random_spm_vocabulary(std::mt19937& random) {
@@ -158,8 +165,10 @@ TEST_CASE("random SentencePiece vocabularies are read or refused, and text becom
 }
 
 TEST_CASE("WordPiece takes random bytes and random vocabularies") {
-  std::mt19937 random(22);
-  for (int round = 0; round < 3000; ++round) {
+  test::Rounds rounds("WordPiece", {.inputs_min = 3000});
+  while (rounds.next()) {
+    CAPTURE(rounds.seed());
+    std::mt19937 random(static_cast<unsigned>(rounds.seed()));
     std::string lines = "[UNK]\n[CLS]\n[SEP]\n";
     for (std::size_t i = random() % 8; i > 0; --i) {
       lines += (random() % 2 == 0 ? "##" : "") + random_bytes(random, 5) + "\n";

@@ -138,9 +138,18 @@ struct Fixture {
          .catalog = catalog,
          .free_bytes = [this](const fs::path&) -> Result<std::uint64_t> { return free_bytes; }});
   }
+  /// Leaves what a pull of hf:o/r/m.gguf had when its hub, which held other bytes, broke off.
+  void pull_half_of_another_file() {
+    test::FakeHttpClient::Answer answer{.body = std::string(200'000, 'o'),
+                                        .headers = {{"ETag", "\"v1\""}}};
+    answer.cut_at = 100'000;
+    http.on(kHubFile, answer);
+    REQUIRE_FALSE(store().pull("hf:o/r/m.gguf"));
+  }
   fs::path models() const { return dir / "models"; }
   fs::path work(const std::string& name) const { return models() / ".pull" / name; }
 
+  static constexpr const char* kHubFile = "http://hub.test/o/r/resolve/main/m.gguf";
   test::TempDir dir;
   test::ManualClock clock;
   test::FakeHttpClient http;
@@ -446,7 +455,7 @@ TEST_CASE("what is in the way is never overwritten") {
   const auto taken = store.pull(b.string(), {.name = "x"});
   REQUIRE_FALSE(taken);
   CHECK(taken.error().code == ErrorCode::kAlreadyExists);
-  CHECK(contains(taken.error().message, "weft model remove x"));
+  CHECK(contains(taken.error().message, "weft model rm x"));
   // A file that somebody put there by hand can only be taken in itself.
   const fs::path mine = f.models() / "mine.gguf";
   write_file(mine, "GGUF mine");
@@ -498,25 +507,15 @@ TEST_CASE("a download from the hub resumes where it was cut") {
 
 TEST_CASE("a hub that ignores the range or changed the file begins anew") {
   Fixture f;
-  const std::string url = "http://hub.test/o/r/resolve/main/m.gguf";
-  test::FakeHttpClient::Answer answer{.body = std::string(200'000, 'o'),
-                                      .headers = {{"ETag", "\"v1\""}}};
-  answer.cut_at = 100'000;
-  f.http.on(url, answer);
-  REQUIRE_FALSE(f.store().pull("hf:o/r/m.gguf"));
-  f.http.on(url, {.body = f.bytes, .headers = {{"ETag", "\"v2\""}}, .ranges = false});
+  f.pull_half_of_another_file();
+  f.http.on(f.kHubFile, {.body = f.bytes, .headers = {{"ETag", "\"v2\""}}, .ranges = false});
   REQUIRE(f.store().pull("hf:o/r/m.gguf"));
   CHECK(read_file(f.models() / "m.gguf") == f.bytes);
 }
 
 TEST_CASE("a work directory of another source isn't gone on with") {
   Fixture f;
-  const std::string url = "http://hub.test/o/r/resolve/main/m.gguf";
-  test::FakeHttpClient::Answer answer{.body = std::string(200'000, 'o'),
-                                      .headers = {{"ETag", "\"v1\""}}};
-  answer.cut_at = 100'000;
-  f.http.on(url, answer);
-  REQUIRE_FALSE(f.store().pull("hf:o/r/m.gguf"));
+  f.pull_half_of_another_file();
   f.http.on("http://hub.test/o/other/resolve/main/m.gguf", {.body = f.bytes});
   REQUIRE(f.store().pull("hf:o/other/m.gguf"));
   CHECK(f.http.requests().back().resume_from == 0);

@@ -86,7 +86,19 @@ TEST_CASE("a backup that stops or fails leaves no file") {
   options.on_progress = [&](std::int64_t, std::int64_t) { stop.request_stop(); };
   CHECK(backup(source, folder / "out" / "b.db", options).error().code == ErrorCode::kCancelled);
   CHECK(files_in(folder / "out") == 0);
-  CHECK(backup(source, folder / "no" / "b.db").error().code == ErrorCode::kIo);
+  CHECK(backup(source, folder / "no" / "b.db").error().code == ErrorCode::kInvalidArgument);
+}
+
+TEST_CASE("a backup never replaces the database itself, nor a folder") {
+  const test::TempDir folder;
+  auto source = filled(folder / "a.db");
+  fs::create_symlink(folder / "a.db", folder / "link.db");
+  for (const char* name : {"a.db", "link.db", "."}) {
+    const auto made = backup(source, folder / name, {.overwrite = true});
+    REQUIRE_FALSE(made);
+    CHECK(made.error().code == ErrorCode::kInvalidArgument);
+  }
+  CHECK(rows(folder / "a.db") == 3000);
 }
 
 }  // namespace

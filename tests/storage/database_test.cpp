@@ -54,6 +54,14 @@ TEST_CASE("values of every type come back as they were bound") {
   CHECK_FALSE(*statement->step());
 }
 
+TEST_CASE("a file that can't be opened is named with the system's reason") {
+  const test::TempDir folder;
+  const auto in_the_way = Database::open(folder.path(), {.mode = Mode::kCreate});
+  REQUIRE_FALSE(in_the_way);
+  CHECK(in_the_way.error().message.find(folder.path().string()) != std::string::npos);
+  CHECK(in_the_way.error().message.find("(Is a directory)") != std::string::npos);
+}
+
 TEST_CASE("a statement is compiled once, and two runs of it don't disturb each other") {
   const test::TempDir folder;
   auto database = create(folder / "a.db");
