@@ -3,8 +3,9 @@
 
 evaluate.py --weft build/release/bin/weft --models DIR [--model NAME] [--questions N] [--out FILE.json]
 
-One collection holds 200 of the 240 passages; every sixth is left out. Asked are one question a passage that
-is there (answerable), and 100 questions of the missing ones (absent). `gold` asks the bare model
+One collection holds 200 of the 240 passages; every sixth is left out. Asked are 200 questions about those that are
+there (answerable): one a passage, and as one passage has none, a second one of the first; and 100 of missing ones
+(absent): the 93 about the left-out passages, and 7 about one more that is removed for that. `gold` asks the bare model
 with the right passage, with the prompt of the reference figures; `--reference` asks only that, on the 60
 questions that the reference figures are of; `--samples` only examples/questions.jsonl of the sample documents.
 """
@@ -23,6 +24,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 DATA = HERE.parent / "data"
 EXAMPLES = HERE.parents[2] / "examples"
 MISSING_EVERY = 6
+ANSWERABLE_QUESTIONS = 200
 ABSENT_QUESTIONS = 100
 REFERENCE_EVERY = 9
 REFERENCE_QUESTIONS = 60
@@ -32,7 +34,10 @@ GOLD_PROMPT = ("Answer the question with a short phrase copied from the passage.
 
 
 def choose(questions, passages, count):
-    """(answerable, absent, passages that are there)."""
+    """(answerable, absent, later, passages that are there, of these those that are there for `later` too).
+
+    `later` are absent from the last alone.
+    """
     missing = {p["id"] for i, p in enumerate(passages) if i % MISSING_EVERY == MISSING_EVERY - 1}
     answerable, seen = [], set()
     for question in questions:
@@ -40,14 +45,19 @@ def choose(questions, passages, count):
         if gold not in missing and gold not in seen:
             seen.add(gold)
             answerable.append(question)
+    rest = [q for q in questions if q["gold"][0] in seen and q not in answerable]
+    answerable += rest[:ANSWERABLE_QUESTIONS - len(answerable)]
     absent = [q for q in questions if q["gold"][0] in missing][:ABSENT_QUESTIONS]
+    there = [p for p in passages if p["id"] not in missing]
+    later = [q for q in questions if q["gold"][0] not in missing][:ABSENT_QUESTIONS - len(absent)]
+    gone = {q["gold"][0] for q in later}
     if count < len(answerable):
-        keep = max(1, count // 3)
+        keep, later = max(1, count // 3), []
         step = len(answerable) / (count - keep)
         answerable = [answerable[int(i * step)] for i in range(count - keep)]
         step = len(absent) / keep
         absent = [absent[int(i * step)] for i in range(keep)]
-    return answerable, absent, [p for p in passages if p["id"] not in missing]
+    return answerable, absent, later, there, [p for p in there if p["id"] not in gone]
 
 
 def ask_gold(weft, model, questions, passages):
@@ -133,6 +143,20 @@ def summarize(answerable, absent, gold, threshold):
     }
 
 
+# What 20 questions reached, less one or two questions each: numerics move an answer, a broken engine, prompt,
+# gate or citation moves many.
+BOUNDS = {"contains": 0.4, "gold_contains": 0.4, "auc_right_absent": 0.85, "auc_answerable_absent": 0.8,
+          "right_and_given": 0.4, "refused_when_absent": 0.65, "gold_cited_of_given": 0.75,
+          "samples_right_and_cited": 6, "samples_refused": 3}
+
+
+def check(summary):
+    below = [f"{name} is {summary[name]:.3f}, bound {bound}" for name, bound in BOUNDS.items()
+             if not summary[name] >= bound]  # a nan is below every bound
+    if below:
+        raise SystemExit("answers have got worse: " + "; ".join(below))
+
+
 def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     options.add_argument("--weft", required=True)
@@ -151,7 +175,7 @@ def main():
         return
     questions = common.read_lines(f"{args.data}/xquad_en_questions.jsonl")
     passages = common.read_lines(f"{args.data}/xquad_en_passages.jsonl")
-    answerable, absent, there = choose(questions, passages, args.questions)
+    answerable, absent, later, there, fewer = choose(questions, passages, args.questions)
     with tempfile.TemporaryDirectory() as home:
         weft = common.Weft(args.weft, args.models, home, args.threads)
         model = weft.model_path(args.model)
@@ -166,6 +190,9 @@ def main():
         weft.index(there, "xquad")
         got = ask(weft, model, answerable, "xquad")
         missed = ask(weft, model, absent, "xquad")
+        if later:
+            weft.index(fewer, "xquad-fewer")
+            missed += ask(weft, model, later, "xquad-fewer")
         gold = ask_gold(weft, model, answerable, passages)
         sampled = samples(weft, model) if args.check else {}
     summary = {"model": args.model, **summarize(got, missed, gold, threshold), **sampled,
@@ -175,10 +202,7 @@ def main():
         pathlib.Path(args.out).write_text(json.dumps(
             {"summary": summary, "answerable": got, "absent": missed}, indent=1, ensure_ascii=False))
     if args.check:
-        # Wide bounds: few questions. They catch an engine, prompt or gate that has broken.
-        assert summary["contains"] >= 0.25 and summary["gold_contains"] >= 0.35, "answers went bad"
-        assert summary["auc_answerable_absent"] >= 0.55, "confidence doesn't tell absent answers"
-        assert summary["gold_cited_of_given"] >= 0.5, "citations went bad"
+        check(summary)
 
 
 if __name__ == "__main__":
