@@ -12,8 +12,7 @@ namespace weft::cli {
 
 void add_answer_settings(CLI::App& verb, Parsed& parsed);
 
-Result<agents::AnsweringAgent> open_agent(Context& context,
-                                          retrieval::CollectionStore& store,
+Result<agents::AnsweringAgent> open_agent(Context& context, retrieval::CollectionStore& store,
                                           const Engine& engine);
 agents::AnswerOptions answer_options(const Context& context);
 

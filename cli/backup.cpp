@@ -35,8 +35,8 @@ Result<ExitCode> run_backup(Context& context, const std::string& target, bool ov
 }  // namespace
 
 void add_backup(CLI::App& app, Parsed& parsed) {
-  auto* verb = app.add_subcommand(
-      "backup", "Copy all collections into one file, also while they are in use");
+  auto* verb = app.add_subcommand("backup",
+                                  "Copy all collections into one file, also while they are in use");
   const auto target = std::make_shared<std::string>();
   const auto overwrite = std::make_shared<bool>(false);
   verb->add_option("file", *target, "The file to write")->required()->type_name("FILE");

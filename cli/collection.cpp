@@ -43,9 +43,10 @@ Result<ExitCode> documents(Context& context) {
                     {"title", document.title},
                     {"passages", document.passages},
                     {"sha256", document.sha256}});
-    text += document.source + "  " + context.console.dim(document.format + ", " +
-                                                         std::to_string(document.passages) +
-                                                         " passages") + "\n";
+    text += document.source + "  " +
+            context.console.dim(document.format + ", " + std::to_string(document.passages) +
+                                " passages") +
+            "\n";
   }
   if (context.console.json_result()) {
     context.console.print_json({{"documents", json}});
@@ -83,8 +84,9 @@ void add_collection(CLI::App& app, Parsed& parsed) {
   auto* remove_verb = verb->add_subcommand("rm", "Remove a collection and all that is in it");
   const auto name = std::make_shared<std::string>();
   remove_verb->add_option("name", *name, "The collection")->required();
-  remove_verb->callback(
-      [&parsed, name] { parsed.action = [=](Context& context) { return remove(context, *name); }; });
+  remove_verb->callback([&parsed, name] {
+    parsed.action = [=](Context& context) { return remove(context, *name); };
+  });
 }
 
 }  // namespace weft::cli

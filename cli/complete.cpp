@@ -196,19 +196,19 @@ void add_complete(CLI::App& app, Parsed& parsed) {
   add_batch_option(*verb, options->batch, "Complete", kBatchKeys);
   verb->add_option("-n,--max-tokens", options->max_tokens, "Most tokens to generate")
       ->capture_default_str()
-      ->check(whole_number());
+      ->check(whole_number);
   verb->add_option("-t,--temperature", options->sampling.temperature, "0 is greedy")
       ->capture_default_str();
   verb->add_option("--top-k", options->sampling.top_k, "Sample from the k likeliest; 0 = all")
       ->capture_default_str()
-      ->check(whole_number());
+      ->check(whole_number);
   verb->add_option("--top-p", options->sampling.top_p, "Smallest set with this probability")
       ->capture_default_str();
   verb->add_option("--min-p", options->sampling.min_p, "Least share of the likeliest one's")
       ->capture_default_str();
   verb->add_option("--seed", options->sampling.seed, "Seed of the sampler")
       ->capture_default_str()
-      ->check(whole_number());
+      ->check(whole_number);
   verb->add_option("--stop", options->stop, "End before this text; may be repeated")
       ->type_name("TEXT")
       ->take_all();

@@ -8,7 +8,7 @@ namespace weft::cli {
 namespace {
 
 struct Node {
-  std::string path;  // "weft model pull"
+  std::string path;                // "weft model pull"
   std::vector<std::string> words;  // nested verbs and flags
 };
 

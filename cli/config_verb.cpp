@@ -31,7 +31,8 @@ Result<ExitCode> show(Context& context, bool with_origin) {
     section = group;
     const std::string line = key.substr(group.size() + 1) + " = " + json_value(entry.value).dump();
     text += line;
-    if (with_origin) text += std::string(line.size() < 40 ? 40 - line.size() : 1, ' ') + "# " + entry.origin;
+    if (with_origin)
+      text += std::string(line.size() < 40 ? 40 - line.size() : 1, ' ') + "# " + entry.origin;
     text += "\n";
   }
   if (context.console.json_result()) {
@@ -48,8 +49,8 @@ Result<ExitCode> show(Context& context, bool with_origin) {
 void add_config(CLI::App& app, Parsed& parsed) {
   auto* verb = app.add_subcommand("config", "Show the settings: file, environment and flags");
   verb->require_subcommand(1);
-  auto* show_verb = verb->add_subcommand(
-      "show", "Print every setting as the TOML that would set it");
+  auto* show_verb =
+      verb->add_subcommand("show", "Print every setting as the TOML that would set it");
   const auto origin = std::make_shared<bool>(false);
   show_verb->add_flag("--origin", *origin, "Say where each value comes from");
   show_verb->callback([&parsed, origin] {

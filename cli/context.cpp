@@ -59,8 +59,8 @@ retrieval::StopWords stop_words(const Config& config) {
 Result<retrieval::CollectionStore> open_store(const Context& context) {
   const auto path = context.data_home / "weft.db";
   if (!std::filesystem::exists(path)) {
-    return Error{ErrorCode::kNotFound, "nothing is indexed yet (no " + path.string() +
-                                           "); start with: weft index DIR"};
+    return Error{ErrorCode::kNotFound,
+                 "nothing is indexed yet (no " + path.string() + "); start with: weft index DIR"};
   }
   return retrieval::CollectionStore::open(path, retrieval::CollectionStore::Mode::kRead);
 }

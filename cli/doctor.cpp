@@ -1,9 +1,10 @@
 // `weft doctor`: what works on this machine, and for what doesn't, the cause and the remedy.
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 #include <thread>
-#include <unistd.h>
 
 #include "base/child_process.h"
 #include "cli/collections.h"
@@ -42,7 +43,8 @@ Check check_cpu(const Context& context) {
   }
   std::string found = std::string(to_string(*level)) + " kernels";
   if (*level != best_level()) {
-    return {"cpu", State::kWarning, found + "; this CPU runs " + std::string(to_string(best_level())),
+    return {"cpu", State::kWarning,
+            found + "; this CPU runs " + std::string(to_string(best_level())),
             "unset WEFT_CPU and engine.cpu to use the best"};
   }
   if (*level == Level::kScalar) {
@@ -57,7 +59,8 @@ Check check_threads(const Context& context) {
   const std::string found = (asked == 0 ? "automatic" : std::to_string(asked)) + ", " +
                             std::to_string(cores) + " processors";
   if (asked > static_cast<std::int64_t>(cores)) {
-    return {"threads", State::kWarning, found, "more threads than processors only wait: engine.threads = 0"};
+    return {"threads", State::kWarning, found,
+            "more threads than processors only wait: engine.threads = 0"};
   }
   return {"threads", State::kOk, found, ""};
 }
@@ -69,13 +72,17 @@ Check check_disk(const Context& context) {
     place = place.parent_path();
   }
   const auto space = std::filesystem::space(place, error);
-  if (error) return {"disk", State::kFailed, place.string() + ": " + error.message(), "set WEFT_HOME to a writable place"};
+  if (error)
+    return {"disk", State::kFailed, place.string() + ": " + error.message(),
+            "set WEFT_HOME to a writable place"};
   const std::string found = human_bytes(space.available) + " free at " + context.data_home.string();
   if (access(place.c_str(), W_OK) != 0) {
-    return {"disk", State::kFailed, place.string() + " can't be written", "set WEFT_HOME to a writable place"};
+    return {"disk", State::kFailed, place.string() + " can't be written",
+            "set WEFT_HOME to a writable place"};
   }
   if (space.available < kFreeBytesMin) {
-    return {"disk", State::kWarning, found, "a model takes 0.1 to 1.1 GB: free some space, or set WEFT_HOME"};
+    return {"disk", State::kWarning, found,
+            "a model takes 0.1 to 1.1 GB: free some space, or set WEFT_HOME"};
   }
   return {"disk", State::kOk, found, ""};
 }
@@ -100,9 +107,10 @@ void check_model(Context& context, std::vector<Check>& checks) {
                     ""});
   const auto tokenizer = inference::Tokenizer::from_gguf(*file);
   if (tokenizer) {
-    checks.push_back({"tokenizer", State::kOk,
-                      std::string(tokenizer->splitter()) + ", " +
-                          std::to_string(tokenizer->size()) + " tokens", ""});
+    checks.push_back(
+        {"tokenizer", State::kOk,
+         std::string(tokenizer->splitter()) + ", " + std::to_string(tokenizer->size()) + " tokens",
+         ""});
   } else {
     checks.push_back({"tokenizer", State::kFailed, tokenizer.error().message,
                       "use a model with a supported tokenizer: weft model list"});
@@ -114,7 +122,8 @@ void check_model(Context& context, std::vector<Check>& checks) {
     return;
   }
   auto parsed = inference::ChatTemplate::parse(std::string(*source));
-  auto rendered = parsed ? parsed->render({{"user", "Hello"}}, {}) : Result<std::vector<inference::TextSpan>>(parsed.error());
+  auto rendered = parsed ? parsed->render({{"user", "Hello"}}, {})
+                         : Result<std::vector<inference::TextSpan>>(parsed.error());
   if (rendered) {
     checks.push_back({"template", State::kOk, "parses and renders", ""});
   } else {
@@ -127,7 +136,8 @@ Check check_collections(Context& context) {
   auto store = open_store(context);
   if (!store) return {"documents", State::kWarning, store.error().message, "weft index DIR"};
   const auto collections = store->collections();
-  if (!collections) return {"documents", State::kFailed, collections.error().message, "restore a `weft backup`"};
+  if (!collections)
+    return {"documents", State::kFailed, collections.error().message, "restore a `weft backup`"};
   std::string found;
   for (const auto& each : *collections) {
     found += (found.empty() ? "" : ", ") + each.name + " (" + std::to_string(each.documents) +

@@ -6,12 +6,12 @@
 namespace weft::cli {
 
 enum class ExitCode : int {
-  kDone = 0,            // abstaining included
+  kDone = 0,  // abstaining included
   kFailed = 1,
-  kUsage = 2,           // wrong arguments or configuration
-  kMissing = 3,         // a model or collection that isn't there
-  kPartial = 4,         // some of the work failed, the rest is done
-  kInterrupted = 130,   // Ctrl-C
+  kUsage = 2,          // wrong arguments or configuration
+  kMissing = 3,        // a model or collection that isn't there
+  kPartial = 4,        // some of the work failed, the rest is done
+  kInterrupted = 130,  // Ctrl-C
 };
 
 /// The exit code of a verb that ended with this error.

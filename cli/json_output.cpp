@@ -21,8 +21,8 @@ nlohmann::ordered_json timing_json(const inference::Timing& timing, const infere
 }
 
 nlohmann::ordered_json passage_json(const retrieval::PassageHit& passage) {
-  return {{"source", passage.source},       {"start", passage.start}, {"end", passage.end},
-          {"score", passage.score},         {"text", passage.text},   {"title", passage.title},
+  return {{"source", passage.source},        {"start", passage.start}, {"end", passage.end},
+          {"score", passage.score},          {"text", passage.text},   {"title", passage.title},
           {"heading", passage.heading_path}, {"root", passage.root}};
 }
 

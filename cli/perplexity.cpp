@@ -63,10 +63,10 @@ void add_perplexity(CLI::App& app, Parsed& parsed) {
       ->type_name("FILE");
   verb->add_option("--ctx", options->window, "Tokens a window; its first half isn't scored")
       ->capture_default_str()
-      ->check(whole_number());
+      ->check(whole_number);
   verb->add_option("--windows", options->windows, "Score only so many windows; 0 = all")
       ->capture_default_str()
-      ->check(whole_number());
+      ->check(whole_number);
   add_setting(*verb, parsed, "-m,--model", "model.name");
   add_setting(*verb, parsed, "--threads", "engine.threads");
   verb->callback([&parsed, options] {

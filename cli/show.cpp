@@ -74,12 +74,10 @@ void add_show(CLI::App& app, Parsed& parsed) {
   auto* verb = app.add_subcommand("show", "Print the text of a document that offsets refer to");
   const auto options = std::make_shared<Options>();
   verb->add_option("source", options->source, "A source as `search` and `ask` name it")->required();
-  verb->add_option("--start", options->start, "First byte")
-      ->type_name("BYTE")
-      ->check(whole_number());
+  verb->add_option("--start", options->start, "First byte")->type_name("BYTE")->check(whole_number);
   verb->add_option("--end", options->end, "Byte after the last one")
       ->type_name("BYTE")
-      ->check(whole_number());
+      ->check(whole_number);
   add_setting(*verb, parsed, "-c,--collection", "retrieval.collection");
   verb->callback([&parsed, options] {
     parsed.action = [options](Context& context) { return run_show(context, *options); };

@@ -1,6 +1,7 @@
 #include "inference/embedder.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <utility>
 
@@ -13,7 +14,8 @@ namespace {
 
 constexpr std::size_t kBatchTokens =
     256;  // rows of a pass: their inner layer stays in a common L2 cache
-constexpr std::size_t kTokensMin = 3;  // [CLS], one token, [SEP]
+constexpr std::size_t kBatchesPerThread = 2;  // from so many on, threads work apart
+constexpr std::size_t kTokensMin = 3;         // [CLS], one token, [SEP]
 
 std::vector<std::string> warnings_of(const EncoderFiles& files) {
   std::vector<std::string> warnings;
@@ -52,6 +54,26 @@ Encoded encode(const WordPiece& vocabulary, std::string_view prefix, std::string
   encoded.ids.resize(tokens_max);
   encoded.ids.back() = end;
   return encoded;
+}
+
+/// Texts that go through the encoder together.
+struct Batch {
+  std::size_t first;  // text
+  std::vector<std::span<const TokenId>> sequences;
+};
+
+std::vector<Batch> batches_of(const std::vector<Encoded>& encoded) {
+  std::vector<Batch> batches;
+  std::size_t tokens = 0;
+  for (std::size_t i = 0; i < encoded.size(); ++i) {
+    tokens += encoded[i].ids.size();
+    if (batches.empty() || tokens > kBatchTokens) {
+      batches.push_back({i, {}});
+      tokens = encoded[i].ids.size();
+    }
+    batches.back().sequences.emplace_back(encoded[i].ids);
+  }
+  return batches;
 }
 
 }  // namespace
@@ -140,28 +162,51 @@ Result<Embeddings> Embedder::embed(std::span<const std::string_view> texts, cpu:
     longest = std::max(longest, each.ids.size());
     total += each.ids.size();
   }
-  EncoderForward forward(state_->weights, *state_->files.tensors, longest,
-                         std::min(total, std::max(longest, kBatchTokens)), pool);
-  std::vector<std::span<const TokenId>> batch;
-  for (std::size_t first = 0; first < encoded.size(); first += batch.size()) {
+  const auto batches = batches_of(encoded);
+  const std::size_t batch_tokens = std::min(total, std::max(longest, kBatchTokens));
+  const auto run = [&](EncoderForward& forward, const Batch& batch,
+                       const auto& pass) -> Result<void> {
     if (options.stop.stop_requested()) {
       return Error{ErrorCode::kCancelled, "embedding was cancelled"};
     }
-    batch.clear();
-    std::size_t tokens = 0;
-    for (std::size_t i = first; i < encoded.size(); ++i) {
-      tokens += encoded[i].ids.size();
-      if (i > first && tokens > kBatchTokens) break;
-      batch.emplace_back(encoded[i].ids);
-    }
-    WEFT_TRY_VOID(forward.run(batch));
+    WEFT_TRY_VOID(pass(forward, batch.sequences));
     std::size_t row = 0;
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-      state_->pool_rows(forward.hidden().subspan(row * d, batch[i].size() * d),
-                        std::span(made.values).subspan((first + i) * d, d));
-      row += batch[i].size();
+    for (std::size_t i = 0; i < batch.sequences.size(); ++i) {
+      const std::size_t tokens = batch.sequences[i].size();
+      state_->pool_rows(forward.hidden().subspan(row * d, tokens * d),
+                        std::span(made.values).subspan((batch.first + i) * d, d));
+      row += tokens;
     }
+    return {};
+  };
+  if (pool.size() == 1 || batches.size() < kBatchesPerThread * pool.size()) {
+    EncoderForward forward(state_->weights, *state_->files.tensors, longest, batch_tokens,
+                           pool.size());
+    for (const Batch& batch : batches) {
+      WEFT_TRY_VOID(
+          run(forward, batch, [&](EncoderForward& f, EncoderForward::Sequences sequences) {
+            return f.run(sequences, pool);
+          }));
+    }
+    return made;
   }
+  // Enough for every thread to work on its own, without waiting for the others.
+  std::vector<std::unique_ptr<EncoderForward>> forwards;
+  for (std::size_t i = 0; i < pool.size(); ++i) {
+    forwards.push_back(std::make_unique<EncoderForward>(state_->weights, *state_->files.tensors,
+                                                        longest, batch_tokens, 1));
+  }
+  std::vector<Result<void>> results(pool.size());
+  std::atomic<std::size_t> next = 0;
+  pool.run([&](std::size_t thread, cpu::Team&) {
+    for (std::size_t i = next++; i < batches.size() && results[thread]; i = next++) {
+      results[thread] = run(*forwards[thread], batches[i],
+                            [](EncoderForward& f, EncoderForward::Sequences sequences) {
+                              return f.run_alone(sequences);
+                            });
+    }
+  });
+  for (const auto& result : results) WEFT_TRY_VOID(result);
   return made;
 }
 

@@ -8,18 +8,23 @@ namespace {
 
 constexpr std::size_t kRowStep = 4;  // activations lie in tiles of so many rows: a thread's own
 
+class Alone final : public cpu::Team {
+ public:
+  std::size_t size() const noexcept override { return 1; }
+  void barrier() noexcept override {}
+};
+
 }  // namespace
 
 EncoderForward::EncoderForward(const EncoderWeights& weights, const EncoderTensors& tensors,
                                std::size_t sequence_tokens, std::size_t batch_tokens,
-                               cpu::ThreadPool& pool)
+                               std::size_t threads)
     : weights_(weights),
       tensors_(tensors),
       kernels_(cpu::encoder_kernels(weights.level)),
-      pool_(pool),
-      scratch_(pool.size()),
+      scratch_(threads),
       next_heads_(weights.layers.size()),
-      errors_(pool.size()) {
+      errors_(threads) {
   const std::size_t width = weights.config.width;
   ids_.reserve(batch_tokens);
   positions_.reserve(batch_tokens);
@@ -28,9 +33,25 @@ EncoderForward::EncoderForward(const EncoderWeights& weights, const EncoderTenso
   const std::size_t floats =
       cpu::encoder_scratch_floats(sequence_tokens, weights.config.head_width());
   for (auto& scratch : scratch_) scratch.resize(std::max(floats, width));
+  sequences_.reserve(batch_tokens);
+  narrow_.prepare(weights.activations, batch_tokens, width);
+  wide_.prepare(weights.activations, batch_tokens, weights.config.ffn_width);
 }
 
-Result<void> EncoderForward::run(std::span<const std::span<const TokenId>> sequences) {
+Result<void> EncoderForward::run(Sequences sequences, cpu::ThreadPool& pool) {
+  prepare(sequences);
+  pool.run([this](std::size_t thread, cpu::Team& team) { work(thread, team); });
+  return result();
+}
+
+Result<void> EncoderForward::run_alone(Sequences sequences) {
+  prepare(sequences);
+  Alone team;
+  work(0, team);
+  return result();
+}
+
+void EncoderForward::prepare(Sequences sequences) {
   ids_.clear();
   positions_.clear();
   sequences_.clear();
@@ -42,7 +63,7 @@ Result<void> EncoderForward::run(std::span<const std::span<const TokenId>> seque
     }
   }
   // Long sequences first: the short ones then fill the threads' last gap.
-  std::ranges::stable_sort(sequences_, std::ranges::greater(), &Sequence::tokens);
+  std::ranges::sort(sequences_, std::ranges::greater(), &Sequence::tokens);
   const EncoderConfig& config = weights_.config;
   for (auto* rows : {&x_, &query_, &key_, &value_}) rows->resize(ids_.size() * config.width);
   ffn_.resize(ids_.size() * config.ffn_width);
@@ -51,8 +72,10 @@ Result<void> EncoderForward::run(std::span<const std::span<const TokenId>> seque
   for (auto& next : next_heads_) next = 0;
   for (auto& error : errors_) error.reset();
   failed_ = false;
-  pool_.run([this](std::size_t thread, cpu::Team& team) { work(thread, team); });
-  for (auto& error : errors_) {
+}
+
+Result<void> EncoderForward::result() const {
+  for (const auto& error : errors_) {
     if (error) return *error;
   }
   return {};

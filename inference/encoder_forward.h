@@ -21,13 +21,17 @@ namespace weft::inference {
 /// Scratch for passes of up to so many tokens. One pass at a time.
 class EncoderForward {
  public:
-  /// `sequence_tokens` bounds one sequence, `batch_tokens` their sum. Borrows its parts.
+  /// `sequence_tokens` bounds one sequence, `batch_tokens` their sum, `threads` the team. Borrows
+  /// its parts.
   EncoderForward(const EncoderWeights& weights, const EncoderTensors& tensors,
-                 std::size_t sequence_tokens, std::size_t batch_tokens, cpu::ThreadPool& pool);
+                 std::size_t sequence_tokens, std::size_t batch_tokens, std::size_t threads);
 
+  using Sequences = std::span<const std::span<const TokenId>>;
   /// `sequences` are not empty. The last layer's rows, of all tokens, are then in hidden().
   /// Errors: kIo if the token embeddings can't be read.
-  Result<void> run(std::span<const std::span<const TokenId>> sequences);
+  Result<void> run(Sequences sequences, cpu::ThreadPool& pool);
+  /// The same on the calling thread alone: others may run passes of their own meanwhile.
+  Result<void> run_alone(Sequences sequences);
 
   /// (tokens of all sequences, width), in order; until the next run().
   std::span<const float> hidden() const noexcept { return x_; }
@@ -42,7 +46,9 @@ class EncoderForward {
     std::size_t end;
   };
 
+  void prepare(Sequences sequences);
   void work(std::size_t thread, cpu::Team& team);
+  Result<void> result() const;
   Result<void> embed(Rows rows);
   void run_layer(std::size_t index, std::size_t thread, cpu::Team& team);
   void attend(const EncoderLayer& layer, std::size_t thread, std::atomic<std::size_t>& next_head);
@@ -54,7 +60,6 @@ class EncoderForward {
   const EncoderWeights& weights_;
   const EncoderTensors& tensors_;
   const cpu::EncoderKernels& kernels_;
-  cpu::ThreadPool& pool_;
 
   std::vector<TokenId> ids_;
   std::vector<std::size_t> positions_;

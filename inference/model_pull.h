@@ -30,6 +30,9 @@ struct PullJob {
   }
 };
 
+/// work/NAME, after making the folder of NAME. Errors: kIo.
+Result<std::filesystem::path> part_path(const PullJob& job, const std::string& name);
+
 /// Errors: kResourceExhausted if the disk hasn't `bytes` and a margin left.
 Result<void> check_free_space(const PullJob& job, std::uint64_t bytes);
 

@@ -45,7 +45,7 @@ const Dtype* find_dtype(std::string_view name) {
 
 std::string shown(std::string_view text) {
   const std::string dumped = nlohmann::json(text.substr(0, kShownBytesMax))
-                                .dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+                                 .dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
   return text.size() > kShownBytesMax ? dumped + "..." : dumped;
 }
 
@@ -121,8 +121,7 @@ class Reader {
                                           : nullptr;
     if (seen == nullptr || *seen) {
       return stop(corrupt("tensor " + shown(tensor_.name) + " has " +
-                          (seen == nullptr ? "the unknown" : "twice the") + " key " +
-                          shown(key_)));
+                          (seen == nullptr ? "the unknown" : "twice the") + " key " + shown(key_)));
     }
     return *seen = true;
   }

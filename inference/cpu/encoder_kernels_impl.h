@@ -182,7 +182,8 @@ void encoder_attend(const EncoderHead& head, float* scratch) {
   for (std::size_t j = head.tokens; j < padded; ++j) {
     for (std::size_t d = 0; d < width; ++d) s.keys[d * padded + j] = 0;
   }
-  for_rows(head.tokens, [&]<std::size_t R>(std::size_t first) { attend_rows<R>(head, s, first); });
+  for_rows_at_once<kQueries>(
+      0, head.tokens, [&]<std::size_t R>(std::size_t first) { attend_rows<R>(head, s, first); });
 }
 
 constexpr EncoderKernels kEncoderKernels = {add_norm,      bias_gelu,     encoder_attend,
