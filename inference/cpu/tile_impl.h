@@ -46,6 +46,8 @@ struct Sums {
     for (int g = 0; g < kGroups; ++g) {
       WEFT_UNROLL
       for (int t = 0; t < kSlots; ++t) {
+        // The results' lines, and the way to their pages, come while the tile is worked out.
+        if (!tile.go_on) __builtin_prefetch(place(tile, g, t), 1);
         at[g][t] = tile.go_on ? load_floats(place(tile, g, t)) : zero_floats();
       }
     }
@@ -199,6 +201,8 @@ template <std::size_t kDots, std::size_t kDotsPerSum, bool kHasStart, bool kHasM
 struct TileOf256 {
   static constexpr std::size_t kSubBlocks = 64 / kDots;
   static constexpr std::size_t kMinimaVectors = kHasMin ? kSubBlocks / 2 : 0;
+  // Q4_K with AVX-512: the scales are unpacked as floats.
+  static constexpr bool kInFloats = WEFT_SIMD_LEVEL == 2 && kDots == 8 && kDotsPerSum == 8;
   static constexpr std::size_t kBlockVectors =
       kSubBlocks * (kDots + 1) + kMinimaVectors + (kHasMin ? 2 : 1);
 
@@ -208,14 +212,9 @@ struct TileOf256 {
     const std::uint8_t* x = tile.x;
     Sums<kSlots, kGroups> sums(tile);
     for (std::size_t b = 0; b < tile.blocks; ++b) {
-      Ints totals[kGroups][kSlots];
-      for (auto& of_group : totals) {
-        for (auto& total : of_group) total = zero_ints();
-      }
-      for (std::size_t sub = 0; sub < kSubBlocks; ++sub) {
-        add_sub_block<kSlots, kGroups>(w, tile.group_bytes, x, sub, totals);
-        w += (kDots + 1) * kVector;
-      }
+      Floats totals[kGroups][kSlots];
+      add_up<kSlots, kGroups>(w, tile.group_bytes, x, totals);
+      w += kSubBlocks * (kDots + 1) * kVector;
       const std::uint8_t* scales = x + Block256::kScale * kSlots;
       for (int g = 0; g < kGroups; ++g) {
         const std::uint8_t* minima = w + static_cast<std::size_t>(g) * tile.group_bytes;
@@ -223,7 +222,7 @@ struct TileOf256 {
         WEFT_UNROLL
         for (int t = 0; t < kSlots; ++t) {
           const Floats step = mul(d, broadcast(load_float(scales + 4 * t)));
-          sums.at[g][t] = fma(step, to_floats(totals[g][t]), sums.at[g][t]);
+          sums.at[g][t] = fma(step, totals[g][t], sums.at[g][t]);
         }
         if constexpr (kHasMin) {
           const Floats dmin = get<Floats>(minima + (kMinimaVectors + 1) * kVector);
@@ -248,6 +247,62 @@ struct TileOf256 {
   }
 
  private:
+  // Sums of scale_j * dot_j, exact as integers and then rounded to floats.
+  template <int kSlots, int kGroups>
+  WEFT_INLINE static void add_up(const std::uint8_t* w, std::size_t group_bytes,
+                                 const std::uint8_t* x, Floats (&out)[kGroups][kSlots]) {
+#if WEFT_SIMD_LEVEL == 2
+    if constexpr (kInFloats) return add_up_in_floats<kSlots, kGroups>(w, group_bytes, x, out);
+#endif
+    Ints totals[kGroups][kSlots];
+    for (auto& of_group : totals) {
+      for (auto& total : of_group) total = zero_ints();
+    }
+    for (std::size_t sub = 0; sub < kSubBlocks; ++sub) {
+      add_sub_block<kSlots, kGroups>(w, group_bytes, x, sub, totals);
+      w += (kDots + 1) * kVector;
+    }
+    for (int g = 0; g < kGroups; ++g) {
+      for (int t = 0; t < kSlots; ++t) out[g][t] = to_floats(totals[g][t]);
+    }
+  }
+
+#if WEFT_SIMD_LEVEL == 2
+  // The same number by fused multiply-adds, which cost AVX-512 half of an integer multiplication:
+  // half of the sub-blocks add up to at most 4 * 63 * 32 * 15 * 127, which a float holds exactly,
+  // so that only the last addition rounds.
+  template <int kSlots, int kGroups>
+  WEFT_INLINE static void add_up_in_floats(const std::uint8_t* w, std::size_t group_bytes,
+                                           const std::uint8_t* x, Floats (&out)[kGroups][kSlots]) {
+    for (std::size_t half = 0; half < 2; ++half) {
+      Floats totals[kGroups][kSlots];
+      for (auto& of_group : totals) {
+        for (auto& total : of_group) total = zero_floats();
+      }
+      for (std::size_t sub = half * kSubBlocks / 2; sub < (half + 1) * kSubBlocks / 2; ++sub) {
+        Dot sums[kGroups][kSlots];
+        start_tile(nullptr, 0, sums);
+        dot_tile<kDots>(w, group_bytes, reinterpret_cast<const std::int8_t*>(x) + 4 * kDots * sub,
+                        256, sums);
+        for (int g = 0; g < kGroups; ++g) {
+          const Floats scale =
+              get<Floats>(w + static_cast<std::size_t>(g) * group_bytes + kDots * kVector);
+          WEFT_UNROLL
+          for (int t = 0; t < kSlots; ++t) {
+            totals[g][t] = fma(scale, to_floats(sums[g][t]), totals[g][t]);
+          }
+        }
+        w += (kDots + 1) * kVector;
+      }
+      for (int g = 0; g < kGroups; ++g) {
+        for (int t = 0; t < kSlots; ++t) {
+          out[g][t] = half == 0 ? totals[g][t] : add(out[g][t], totals[g][t]);
+        }
+      }
+    }
+  }
+#endif
+
   template <int kSlots, int kGroups>
   WEFT_INLINE static void add_sub_block(const std::uint8_t* w, std::size_t group_bytes,
                                         const std::uint8_t* x, std::size_t sub,
@@ -343,7 +398,11 @@ struct UnpackOf256 {
     for (std::size_t i = 0; i < Format::kDots; ++i) {
       put(to + i * kVector, Format::weights(from, p, which, i));
     }
-    put(to + Format::kDots * kVector, scale);
+    if constexpr (Product::kInFloats) {
+      put(to + Format::kDots * kVector, to_floats(scale));
+    } else {
+      put(to + Format::kDots * kVector, scale);
+    }
   }
 };
 
