@@ -88,6 +88,7 @@ Result<Answer> AnsweringAgent::ask(std::string_view question, const AnswerOption
   inference::GenerateOptions generate;
   generate.sampling = options.sampling;
   generate.max_tokens = options.max_tokens;
+  generate.draft_tokens_max = options.draft_tokens_max;
   generate.stop_token = options.stop;
   generate.on_token = [&](inference::TokenId, float value) { gate.add_token(value); };
   generate.scored_begin = prompt.question_begin;

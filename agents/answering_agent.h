@@ -34,6 +34,7 @@ struct AnswerOptions {
       kConfidenceThreshold;  // abstain below this confidence, 0..1; 0 = always answer
   retrieval::StopWords stop_words = retrieval::StopWords::kDropEnglish;
   inference::SamplingOptions sampling;
+  std::size_t draft_tokens_max = 10;  // see inference::GenerateOptions
   std::vector<inference::ChatMessage> history;  // earlier turns, oldest first
   std::stop_token stop;
 };

@@ -29,6 +29,7 @@ agents::AnswerOptions answer_options(const Context& context) {
   options.passages = static_cast<std::size_t>(config.integer("retrieval.passages"));
   options.max_tokens = static_cast<std::size_t>(config.integer("answer.max_tokens"));
   options.threshold = config.number("answer.threshold");
+  options.draft_tokens_max = static_cast<std::size_t>(config.integer("engine.draft"));
   options.stop_words = stop_words(config);
   options.stop = context.stop;
   return options;

@@ -10,6 +10,7 @@
 #include "cli/verbs.h"
 #include "cli/whole_number.h"
 #include "inference/chat_prompt.h"
+#include "inference/engine.h"
 #include "inference/generate.h"
 #include "inference/session.h"
 
@@ -19,6 +20,7 @@ namespace {
 using inference::ChatMessage;
 using Json = nlohmann::ordered_json;
 
+constexpr std::size_t kLinesAtOnce = 32;
 constexpr std::size_t kPromptBytesMax = 64 << 20;
 
 const std::vector<std::string> kBatchKeys = {"prompt", "messages", "max_tokens", "temperature",
@@ -41,6 +43,10 @@ struct Request {
   bool raw = false;
   inference::GenerateOptions generate;
 };
+
+std::size_t draft_tokens(const Context& context) {
+  return static_cast<std::size_t>(context.config.integer("engine.draft"));
+}
 
 std::int64_t unix_time_s() {
   return std::chrono::duration_cast<std::chrono::seconds>(
@@ -134,17 +140,41 @@ Result<Request> request_of(const BatchLine& line, const Options& defaults) {
   return request;
 }
 
-Result<ExitCode> run_lines(Context& context, const Options& options, inference::Session& session) {
-  return run_batch(context, options.batch, kBatchKeys, [&](const BatchLine& line) -> Result<Json> {
+/// Lines are answered together, each as it would be alone.
+Result<ExitCode> run_lines(Context& context, const Options& options, const Engine& loaded) {
+  inference::EngineOptions limits;
+  limits.context_length_max = loaded.context_length(context.config);
+  WEFT_TRY(engine, inference::Engine::open(loaded.model, *loaded.pool, limits));
+  const auto submit = [&](const BatchLine& line, Result<Json>& result) -> Result<void> {
     WEFT_TRY(request, request_of(line, options));
-    WEFT_TRY(prompt, prompt_ids(session.model(), request));
+    WEFT_TRY(prompt, prompt_ids(*loaded.model, request));
     request.generate.stop_token = context.stop;
-    WEFT_TRY(made, generate(session, prompt, request.generate));
-    if (made.finish_reason == inference::FinishReason::kCancelled) {
-      return Error{ErrorCode::kCancelled, "interrupted"};
-    }
-    return result_json(prompt, made);
-  });
+    request.generate.draft_tokens_max = draft_tokens(context);
+    inference::EngineEvents events;
+    events.on_end = [&result, prompt](inference::AnswerId, Result<inference::Generation> made) {
+      if (!made) {
+        result = made.error();
+      } else if (made->finish_reason == inference::FinishReason::kCancelled) {
+        result = Error{ErrorCode::kCancelled, "interrupted"};
+      } else {
+        result = result_json(prompt, *made);
+      }
+    };
+    WEFT_TRY_VOID(engine.submit({{{std::move(prompt), request.generate}}}, std::move(events)));
+    return {};
+  };
+  return run_batch_groups(
+      context, options.batch, kBatchKeys, kLinesAtOnce,
+      [&](std::span<const BatchLine> lines) -> Result<std::vector<Result<Json>>> {
+        std::vector<Result<Json>> results(
+            lines.size(), Error{ErrorCode::kInternal, "the engine gave this line no answer"});
+        for (std::size_t i = 0; i < lines.size(); ++i) {
+          const auto submitted = submit(lines[i], results[i]);
+          if (!submitted) results[i] = submitted.error();
+        }
+        engine.run();
+        return results;
+      });
 }
 
 Result<ExitCode> run_complete(Context& context, const Options& options) {
@@ -155,13 +185,14 @@ Result<ExitCode> run_complete(Context& context, const Options& options) {
     WEFT_TRY_VOID(validate(request.generate.sampling));
   }
   WEFT_TRY(engine, load_engine(context, {.chat = !options.raw}));
+  if (!options.batch.empty()) return run_lines(context, options, engine);
   WEFT_TRY(session,
            inference::Session::open(engine.model, *engine.pool,
                                     {.context_length_max = engine.context_length(context.config)}));
-  if (!options.batch.empty()) return run_lines(context, options, session);
 
   WEFT_TRY(prompt, prompt_ids(*engine.model, request));
   request.generate.stop_token = context.stop;
+  request.generate.draft_tokens_max = draft_tokens(context);
   Console& console = context.console;
   WEFT_TRY(made, generate(session, prompt, request.generate, [&](std::string_view text) {
              return console.json_result() || console.print(text);
@@ -214,6 +245,7 @@ void add_complete(CLI::App& app, Parsed& parsed) {
       ->take_all();
   add_setting(*verb, parsed, "-m,--model", "model.name");
   add_setting(*verb, parsed, "--threads", "engine.threads");
+  add_setting(*verb, parsed, "--draft", "engine.draft");
   add_setting(*verb, parsed, "--context", "engine.context");
   verb->callback([&parsed, options] {
     parsed.action = [options](Context& context) { return run_complete(context, *options); };
