@@ -4,21 +4,29 @@
 
 namespace weft::inference::cpu {
 
-void TeamSizer::ran(Time now, Time wall, Time waited) noexcept {
-  wall_ += wall;
-  waited_ += waited;
-  if (wall_ < kJudged) return;
-  // What isn't waiting is thread 0's share of the work, an n-th of it: alone it would take n times
-  // that. Both sides are stretched alike when thread 0 itself is put aside.
-  const auto n = static_cast<Time::rep>(threads_);
-  const bool slower_than_one = wall_ > n * (wall_ - waited_);
-  wall_ = waited_ = Time{0};
-  if (slower_than_one) {
-    alone_ = std::clamp(2 * alone_, kAloneMin, kAloneMax);
-    alone_until_ = now + alone_;
-  } else {
-    alone_ /= 2;  // not forgotten at once: the load may come and go
+double TeamSizer::Work::rate(std::size_t threads) const noexcept {
+  // Thread 0's share of the work is as large as each other's.
+  return static_cast<double>(threads) * static_cast<double>(worked.count()) /
+         static_cast<double>(wall.count());
+}
+
+void TeamSizer::ran(Time now, std::size_t threads, Time wall, Time worked) noexcept {
+  Work& work = threads == threads_ ? of_team_ : of_one_;
+  work.wall += wall;
+  work.worked += worked;
+  if (threads != threads_ || of_team_.wall < kJudged) return;
+  // One thread does at most 1; what it does on this machine is known once it ran alone.
+  const double alone = of_one_.wall >= kJudged ? of_one_.rate(1) : 1;
+  const bool team_pays = of_team_.rate(threads_) >= alone;
+  of_team_ = {};
+  if (team_pays) {
+    alone_ /= 4;                           // not forgotten at once: the load may come and go
+    if (alone_ < kAloneMin) of_one_ = {};  // whatever it did is long ago
+    return;
   }
+  of_one_ = {};
+  alone_ = std::clamp(4 * alone_, kAloneMin, kAloneMax);
+  alone_until_ = now + alone_;
 }
 
 }  // namespace weft::inference::cpu

@@ -1,5 +1,7 @@
 #include "inference/cpu/thread_pool.h"
 
+#include <time.h>
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -30,6 +32,12 @@ void pause() noexcept {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
 #endif
+}
+
+Clock::duration thread_cpu_time() noexcept {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
 }
 
 // A number that threads wait on to change.
@@ -87,7 +95,7 @@ class Barrier {
 
   std::size_t threads() const noexcept { return threads_; }
 
-  /// Returns how long the thread waited.
+  /// Returns how long the thread waited without leaving its CPU of its own will: it spun, at most.
   Clock::duration arrive() noexcept {
     if (threads_ == 1) return {};
     const std::uint32_t round = round_.get();
@@ -98,7 +106,7 @@ class Barrier {
     }
     const auto start = Clock::now();
     round_.wait_while(round, kSpinTime);
-    return Clock::now() - start;
+    return std::min<Clock::duration>(Clock::now() - start, kSpinTime);
   }
 
  private:
@@ -113,13 +121,13 @@ class Member final : public Team {
   explicit Member(Barrier& barrier) : barrier_(barrier) {}
 
   std::size_t size() const noexcept override { return barrier_.threads(); }
-  void barrier() noexcept override { waited_ += barrier_.arrive(); }
+  void barrier() noexcept override { spun_ += barrier_.arrive(); }
 
-  Clock::duration waited() const noexcept { return waited_; }
+  Clock::duration spun() const noexcept { return spun_; }
 
  private:
   Barrier& barrier_;
-  Clock::duration waited_{0};
+  Clock::duration spun_{0};
 };
 
 }  // namespace
@@ -170,19 +178,26 @@ std::size_t ThreadPool::size() const noexcept { return state_->barrier.threads()
 
 void ThreadPool::run(const std::function<void(std::size_t thread, Team& team)>& body) {
   const std::lock_guard lock(state_->one_run);
-  const auto begin = Clock::now();
-  if (size() == 1 ||
-      (state_->options.yield_to_load && state_->sizer.next(begin.time_since_epoch()) == 1)) {
+  if (size() == 1) {
     Member member(state_->alone);
     return body(0, member);
   }
-  state_->body = &body;
-  state_->start.advance();
-  Member member(state_->barrier);
-  body(0, member);
-  member.barrier();  // nobody still uses `body`
+  const auto begin = Clock::now();
+  const auto cpu_begin = thread_cpu_time();
+  const bool alone =
+      state_->options.yield_to_load && state_->sizer.next(begin.time_since_epoch()) == 1;
+  Member member(alone ? state_->alone : state_->barrier);
+  if (alone) {
+    body(0, member);
+  } else {
+    state_->body = &body;
+    state_->start.advance();
+    body(0, member);
+    member.barrier();  // nobody still uses `body`
+  }
   const auto end = Clock::now();
-  state_->sizer.ran(end.time_since_epoch(), end - begin, member.waited());
+  state_->sizer.ran(end.time_since_epoch(), member.size(), end - begin,
+                    thread_cpu_time() - cpu_begin - member.spun());
 }
 
 }  // namespace weft::inference::cpu

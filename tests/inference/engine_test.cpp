@@ -33,7 +33,7 @@ GenerateOptions options_for(std::size_t max_tokens, std::uint64_t seed = 0, floa
 
 struct Fixture {
   std::shared_ptr<const Model> model = tiny();
-  cpu::ThreadPool pool{2};
+  cpu::ThreadPool pool{2, {.yield_to_load = false}};
   std::map<Key, Generation> ended;
   std::map<Key, std::string> texts;
   std::map<Key, ErrorCode> failed;

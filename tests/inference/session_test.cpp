@@ -139,7 +139,7 @@ TEST_CASE("logits are the same bits for any threads, chunks and level") {
       for (const cpu::Level level : levels) {
         const auto model = file.load(level);
         for (const std::size_t threads : {1UL, 2UL, 3UL}) {
-          cpu::ThreadPool pool(threads);
+          cpu::ThreadPool pool(threads, {.yield_to_load = false});
           for (const std::size_t chunk : {1UL, 17UL, 512UL}) {
             if (level == cpu::Level::kScalar && chunk == 1 && threads > 1) continue;  // slow
             auto session = open(model, pool);

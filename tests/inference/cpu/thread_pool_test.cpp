@@ -95,7 +95,7 @@ TEST_CASE(
       return size;
     };
     CHECK(run() == 2);
-    CHECK(run() == (yield_to_load ? 1 : 2));  // within the 20 ms after the verdict
+    CHECK(run() == (yield_to_load ? 1 : 2));  // soon after the verdict
     CHECK(pool.size() == 2);
   }
 }
