@@ -233,7 +233,7 @@ class Program(unittest.TestCase):
         self.assertIn("--raw", chat.stderr)
     def test_embed_refuses_wrong_usage_and_missing_models(self):
         self.assertIn("weft model pull", self.weft("embed", "x", code=3).stderr)
-        self.assertIn("either", self.weft("embed", "x", "--file", "y", code=2).stderr)
+        self.assertIn("not both", self.weft("embed", "x", "--file", "y", code=2).stderr)
         self.assertIn("precision", self.weft("embed", "x", "--precision", "int4", code=2).stderr)
         self.assertIn("config.json", self.weft("embed", "x", "-m", str(self.docs), code=3).stderr)
 
