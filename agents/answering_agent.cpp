@@ -33,11 +33,10 @@ AnsweringAgent::AnsweringAgent(retrieval::CollectionStore& store, inference::Ses
 
 Result<AnsweringAgent> AnsweringAgent::open(retrieval::CollectionStore& store,
                                             std::shared_ptr<const inference::Model> model,
-                                            inference::cpu::ThreadPool& pool,
                                             const AgentOptions& options) {
   const std::size_t trained = model->config().context_length;
   WEFT_TRY(session, inference::Session::open(
-                        std::move(model), pool,
+                        std::move(model),
                         {.context_length_max = std::min(options.context_length_max, trained)}));
   return AnsweringAgent(store, std::move(session), options);
 }

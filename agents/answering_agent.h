@@ -17,7 +17,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/result.h"
-#include "inference/cpu/thread_pool.h"
 #include "inference/generate.h"
 #include "inference/model.h"
 #include "retrieval/collection_store.h"
@@ -34,7 +33,7 @@ struct AnswerOptions {
       kConfidenceThreshold;  // abstain below this confidence, 0..1; 0 = always answer
   retrieval::StopWords stop_words = retrieval::StopWords::kDropEnglish;
   inference::SamplingOptions sampling;
-  std::size_t draft_tokens_max = 10;  // see inference::GenerateOptions
+  std::size_t draft_tokens_max = 10;            // see inference::GenerateOptions
   std::vector<inference::ChatMessage> history;  // earlier turns, oldest first
   std::stop_token stop;
 };
@@ -64,13 +63,12 @@ struct AgentOptions {
   const Clock* clock = nullptr;  // null is the system's
 };
 
-/// Needs itself alone; several may share a model, on pools of their own.
+/// Needs itself alone; several may share a model.
 class AnsweringAgent {
  public:
-  /// `store` and `pool` are borrowed and outlive the agent.
+  /// `store` is borrowed and outlives the agent. Errors: those of Session::open.
   static Result<AnsweringAgent> open(retrieval::CollectionStore& store,
                                      std::shared_ptr<const inference::Model> model,
-                                     inference::cpu::ThreadPool& pool,
                                      const AgentOptions& options = {});
 
   /// Text goes to `on_text` as it becomes certain: the first tokens are held back until the agent

@@ -18,8 +18,7 @@ constexpr std::size_t kQuoteBytesMax = 240;
 Result<agents::AnsweringAgent> open_agent(Context& context, retrieval::CollectionStore& store,
                                           const Engine& engine) {
   return agents::AnsweringAgent::open(
-      store, engine.model, *engine.pool,
-      {.context_length_max = engine.context_length(context.config)});
+      store, engine.model, {.context_length_max = engine.context_length(context.config)});
 }
 
 agents::AnswerOptions answer_options(const Context& context) {

@@ -144,7 +144,7 @@ Result<Request> request_of(const BatchLine& line, const Options& defaults) {
 Result<ExitCode> run_lines(Context& context, const Options& options, const Engine& loaded) {
   inference::EngineOptions limits;
   limits.context_length_max = loaded.context_length(context.config);
-  WEFT_TRY(engine, inference::Engine::open(loaded.model, *loaded.pool, limits));
+  WEFT_TRY(engine, inference::Engine::open(loaded.model, limits));
   const auto submit = [&](const BatchLine& line, Result<Json>& result) -> Result<void> {
     WEFT_TRY(request, request_of(line, options));
     WEFT_TRY(prompt, prompt_ids(*loaded.model, request));
@@ -187,7 +187,7 @@ Result<ExitCode> run_complete(Context& context, const Options& options) {
   WEFT_TRY(engine, load_engine(context, {.chat = !options.raw}));
   if (!options.batch.empty()) return run_lines(context, options, engine);
   WEFT_TRY(session,
-           inference::Session::open(engine.model, *engine.pool,
+           inference::Session::open(engine.model,
                                     {.context_length_max = engine.context_length(context.config)}));
 
   WEFT_TRY(prompt, prompt_ids(*engine.model, request));

@@ -28,17 +28,16 @@ Result<Engine> load_engine(Context& context, const EngineUse& use) {
   Engine engine;
   engine.name = context.config.string("model.name");
   WEFT_TRY(path, model_path(context));
-  WEFT_TRY(level, inference::cpu::choose_level(context.config.string("engine.cpu")));
-  engine.pool = std::make_unique<inference::cpu::ThreadPool>(
-      static_cast<std::size_t>(context.config.integer("engine.threads")));
+  WEFT_TRY(backend, inference::open_backend({.cpu_level = context.config.string("engine.cpu"),
+                                             .threads = static_cast<std::size_t>(
+                                                 context.config.integer("engine.threads"))}));
   Progress progress(context.console, "loading " + engine.name, Progress::Unit::kBytes);
-  inference::ModelOptions options;
-  options.level = level;
+  inference::LoadOptions options;
   options.stop = context.stop;
   options.on_progress = [&](std::uint64_t done, std::uint64_t total) {
     progress.update(done, total);
   };
-  WEFT_TRY(model, inference::Model::load(path, options));
+  WEFT_TRY(model, inference::Model::load(path, *backend, options));
   engine.model = std::move(model);
   progress.clear();
   if (use.chat && !engine.model->template_warning().empty()) {

@@ -11,7 +11,6 @@
 #include "cli/config.h"
 #include "cli/console.h"
 #include "cli/exit_code.h"
-#include "inference/cpu/thread_pool.h"
 #include "inference/model.h"
 
 namespace weft::cli {
@@ -25,9 +24,7 @@ struct Context {
   std::stop_token stop;  // Ctrl-C
 };
 
-/// A loaded model with the threads that run it.
 struct Engine {
-  std::unique_ptr<inference::cpu::ThreadPool> pool;
   std::shared_ptr<const inference::Model> model;
   std::string name;  // as the user named it
   double load_seconds = 0;

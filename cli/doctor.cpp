@@ -12,6 +12,7 @@
 #include "cli/verbs.h"
 #include "cli/version.h"
 #include "inference/chat_template.h"
+#include "inference/cpu/level.h"
 #include "inference/gguf.h"
 #include "inference/tokenizer.h"
 

@@ -25,8 +25,7 @@ struct Options {
 Result<ExitCode> run_perplexity(Context& context, const Options& options) {
   WEFT_TRY(text, read_input(context, options.file, kTextBytesMax));
   WEFT_TRY(engine, load_engine(context, {.chat = false}));
-  WEFT_TRY(session, inference::Session::open(engine.model, *engine.pool,
-                                             {.context_length_max = options.window}));
+  WEFT_TRY(session, inference::Session::open(engine.model, {.context_length_max = options.window}));
   Progress progress(context.console, "windows", Progress::Unit::kItems);
   inference::PerplexityOptions scoring;
   scoring.window = options.window;

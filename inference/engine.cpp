@@ -8,10 +8,8 @@
 #include <string>
 #include <utility>
 
-#include "inference/cpu/thread_pool.h"
+#include "inference/backend.h"
 #include "inference/decoding.h"
-#include "inference/forward.h"
-#include "inference/model_state.h"
 #include "inference/prefix_cache.h"
 
 namespace weft::inference {
@@ -59,15 +57,13 @@ std::uint64_t sample_seed(std::uint64_t seed, std::size_t sample) noexcept {
 }
 
 struct Engine::State {
-  State(std::shared_ptr<const Model> the_model, cpu::ThreadPool& pool, const EngineOptions& wanted)
+  State(std::shared_ptr<const Model> the_model, std::unique_ptr<StepRunner> steps,
+        const EngineOptions& wanted)
       : model(std::move(the_model)),
         options(wanted),
-        forward(model->state(), pool),
-        prefixes({model->config().layers, model->config().kv_heads, model->config().head_width},
-                 options.kv_bytes_max),
-        block_bytes(
-            KvCache({model->config().layers, model->config().kv_heads, model->config().head_width})
-                .block_bytes()) {}
+        runner(std::move(steps)),
+        prefixes(runner->kv_memory(), options.kv_bytes_max),
+        block_bytes(runner->kv_memory()->block_bytes()) {}
 
   Result<std::vector<std::unique_ptr<Sequence>>> sequences_of(
       const Group& group, const std::shared_ptr<GroupState>& state) const;
@@ -79,13 +75,13 @@ struct Engine::State {
   void start(Sequence& sequence);
   void resolve(Sequence& sequence);
   std::vector<Sequence*> plan(std::vector<Slice>& slices);
-  void read_logits(std::span<Sequence* const> reading);
+  Result<void> read_logits(std::span<Sequence* const> reading);
   void end(Sequence& sequence, const Error* error);
   void remove_ended();
 
   std::shared_ptr<const Model> model;
   EngineOptions options;
-  Forward forward;
+  std::unique_ptr<StepRunner> runner;
   PrefixCache prefixes;
   std::size_t block_bytes;
   std::vector<float> logits;
@@ -101,8 +97,7 @@ struct Engine::State {
   EngineCounters counters;
 };
 
-Result<Engine> Engine::open(std::shared_ptr<const Model> model, cpu::ThreadPool& pool,
-                            const EngineOptions& options) {
+Result<Engine> Engine::open(std::shared_ptr<const Model> model, const EngineOptions& options) {
   EngineOptions chosen = options;
   const std::size_t trained = model->config().context_length;
   if (chosen.context_length_max > trained) {
@@ -114,8 +109,9 @@ Result<Engine> Engine::open(std::shared_ptr<const Model> model, cpu::ThreadPool&
   if (chosen.sequences_max == 0 || chosen.queue_max == 0 || chosen.prefill_tokens_max == 0) {
     return Error{ErrorCode::kInvalidArgument, "the engine's limits must be at least 1"};
   }
-  chosen.sequences_max = std::min(chosen.sequences_max, Forward::kStepTokensMax / 2);
-  return Engine(std::make_unique<State>(std::move(model), pool, chosen));
+  chosen.sequences_max = std::min(chosen.sequences_max, kStepTokensMax / 2);
+  WEFT_TRY(runner, model->weights().open_runner());
+  return Engine(std::make_unique<State>(std::move(model), std::move(runner), chosen));
 }
 
 Engine::Engine(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -157,7 +153,7 @@ Result<std::vector<std::unique_ptr<Sequence>>> Engine::State::sequences_of(
     }
     const std::size_t length =
         std::min(request.prompt.size() + request.options.max_tokens, options.context_length_max);
-    const std::size_t blocks = (length + KvCache::kBlockTokens - 1) / KvCache::kBlockTokens;
+    const std::size_t blocks = (length + kKvBlockTokens - 1) / kKvBlockTokens;
     if (blocks * block_bytes > options.kv_bytes_max) {
       return refuse(
           {ErrorCode::kResourceExhausted, "its " + std::to_string(length) + " tokens may need " +
@@ -315,7 +311,7 @@ std::vector<Sequence*> Engine::State::plan(std::vector<Slice>& slices) {
   std::vector<Sequence*> reading;
   std::size_t decoding = 0;
   for (const auto& sequence : active) decoding += sequence->decodes() ? 1 : 0;
-  std::size_t room = Forward::kStepTokensMax - decoding;
+  std::size_t room = kStepTokensMax - decoding;
   for (const auto& sequence : active) {
     if (!sequence->decodes()) continue;
     const std::size_t drafted = sequence->decoding.next().size() - 1;
@@ -356,7 +352,7 @@ std::vector<Sequence*> Engine::State::plan(std::vector<Slice>& slices) {
 }
 
 /// Hands the step's logits to the answers they belong to.
-void Engine::State::read_logits(std::span<Sequence* const> reading) {
+Result<void> Engine::State::read_logits(std::span<Sequence* const> reading) {
   struct Row {
     Sequence* sequence;
     std::size_t index;
@@ -373,15 +369,16 @@ void Engine::State::read_logits(std::span<Sequence* const> reading) {
     }
   }
   const std::size_t vocabulary = model->config().vocabulary;
-  for (std::size_t begin = 0; begin < rows.size(); begin += Forward::kLogitsRowsMax) {
-    const std::size_t n = std::min(Forward::kLogitsRowsMax, rows.size() - begin);
+  for (std::size_t begin = 0; begin < rows.size(); begin += kLogitsRowsMax) {
+    const std::size_t n = std::min(kLogitsRowsMax, rows.size() - begin);
     if (logits.size() < n * vocabulary) logits.resize(n * vocabulary);
-    forward.logits(begin, n, logits.data());
+    WEFT_TRY_VOID(runner->logits(begin, n, std::span(logits).first(n * vocabulary)));
     for (std::size_t i = 0; i < n; ++i) {
       const Row& row = rows[begin + i];
       row.sequence->decoding.read(row.index, std::span(logits).subspan(i * vocabulary, vocabulary));
     }
   }
+  return {};
 }
 
 void Engine::State::end(Sequence& s, const Error* error) {
@@ -434,7 +431,8 @@ bool Engine::State::step() {
   std::vector<Slice> slices;
   const std::vector<Sequence*> reading = plan(slices);
   ++counters.steps;
-  const auto read = forward.read(slices);
+  auto read = runner->read(slices);
+  if (read) read = read_logits(reading);
   if (!read) {
     for (Sequence* s : reading) {
       s->decoding.cancel();
@@ -443,7 +441,6 @@ bool Engine::State::step() {
     remove_ended();
     return true;
   }
-  read_logits(reading);
   for (Sequence* s : reading) {
     if (!s->decodes()) continue;
     const std::size_t before = s->cache->length() - s->reading;

@@ -20,10 +20,6 @@
 
 namespace weft::inference {
 
-namespace cpu {
-class ThreadPool;
-}
-
 struct EngineOptions {
   std::size_t context_length_max = 0;  // tokens of a sequence; 0 = what the model was trained for
   std::size_t sequences_max = 32;      // that decode at once
@@ -78,10 +74,9 @@ class Engine {
  public:
   using GroupId = std::uint64_t;
 
-  /// `pool` is borrowed and outlives the engine. Errors: kInvalidArgument if context_length_max
-  /// exceeds the model's, or for a limit of 0.
-  static Result<Engine> open(std::shared_ptr<const Model> model, cpu::ThreadPool& pool,
-                             const EngineOptions& options = {});
+  /// Errors: kInvalidArgument if context_length_max exceeds the model's, or for a limit of 0; those
+  /// of the backend.
+  static Result<Engine> open(std::shared_ptr<const Model> model, const EngineOptions& options = {});
   Engine(Engine&&) noexcept;
   Engine& operator=(Engine&&) noexcept;
   ~Engine();

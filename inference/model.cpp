@@ -1,19 +1,13 @@
 #include "inference/model.h"
 
-#include <algorithm>
-#include <atomic>
-#include <cmath>
-#include <mutex>
-#include <thread>
+#include <optional>
 #include <utility>
 
-#include "inference/model_config.h"
-#include "inference/model_state.h"
+#include "inference/gguf.h"
+#include "inference/model_tensors.h"
 
 namespace weft::inference {
 namespace {
-
-constexpr std::size_t kLoaderThreadsMax = 8;
 
 /// The file's own template, or ChatML and the reason.
 std::pair<ChatTemplate, std::string> read_template(const GgufFile& file) {
@@ -26,186 +20,41 @@ std::pair<ChatTemplate, std::string> read_template(const GgufFile& file) {
   return {*std::move(parsed), std::string()};
 }
 
-Result<std::vector<float>> read_vector(const GgufFile& file, const TensorInfo* tensor) {
-  std::vector<float> values;
-  if (tensor == nullptr) return values;
-  values.resize(tensor->row_length());
-  WEFT_TRY_VOID(file.read_rows(*tensor, 0, 1, values));
-  for (const float value : values) {
-    if (!std::isfinite(value)) {
-      return Error{ErrorCode::kCorrupt,
-                   "tensor " + tensor->name + " holds a value that isn't finite"};
-    }
-  }
-  return values;
-}
-
-/// `factors` slow the pairs of the first table down; may be empty.
-Result<std::vector<std::vector<double>>> rope_frequencies(const ModelConfig& config,
-                                                          std::span<const float> factors) {
-  std::vector<std::vector<double>> tables;
-  for (const RopeConfig& rope : config.ropes) {
-    std::vector<double>& frequencies = tables.emplace_back(config.rope_width / 2);
-    for (std::size_t i = 0; i < frequencies.size(); ++i) {
-      const double exponent =
-          -2.0 * static_cast<double>(i) / static_cast<double>(config.rope_width);
-      frequencies[i] = std::pow(static_cast<double>(rope.base), exponent) *
-                       static_cast<double>(rope.position_scale);
-    }
-  }
-  for (std::size_t i = 0; i < factors.size(); ++i) {
-    if (!(factors[i] > 0)) {
-      return Error{ErrorCode::kCorrupt, "tensor rope_freqs.weight holds a factor of " +
-                                            std::to_string(factors[i]) +
-                                            "; factors must be above 0"};
-    }
-    tables.front()[i] /= static_cast<double>(factors[i]);
-  }
-  return tables;
-}
-
-/// A matrix to repack and where to put it.
-struct PackJob {
-  const TensorInfo* tensor;
-  std::optional<cpu::Matrix>* matrix;
-};
-
-/// Repacks matrices on several threads, a tensor each.
-class Packer {
- public:
-  Packer(const GgufFile& file, std::vector<PackJob> jobs, const ModelOptions& options)
-      : file_(file), jobs_(std::move(jobs)), options_(options) {
-    for (const PackJob& job : jobs_) total_ += job.tensor->size_bytes;
-    // The largest first, so that no thread is left alone with it at the end.
-    std::ranges::stable_sort(jobs_, std::ranges::greater(),
-                             [](const PackJob& job) { return job.tensor->size_bytes; });
-  }
-
-  Result<void> run() {
-    const std::size_t threads = std::clamp<std::size_t>(
-        std::min<std::size_t>(std::thread::hardware_concurrency(), jobs_.size()), 1,
-        kLoaderThreadsMax);
-    {
-      std::vector<std::jthread> helpers;
-      for (std::size_t i = 1; i < threads; ++i) helpers.emplace_back([this] { work(); });
-      work();
-    }
-    if (error_) return *std::move(error_);
-    return {};
-  }
-
- private:
-  void work() {
-    cpu::WeightArena arena;  // of this thread: it isn't thread-safe
-    for (;;) {
-      const std::size_t index = next_.fetch_add(1);
-      if (index >= jobs_.size() || failed_.load()) return;
-      const auto done = options_.stop.stop_requested()
-                            ? Result<void>(Error{ErrorCode::kCancelled, "loading was cancelled"})
-                            : pack(jobs_[index], arena);
-      const std::scoped_lock lock(mutex_);
-      if (!done) {
-        if (!error_) error_ = done.error();
-        failed_ = true;
-        return;
-      }
-      done_ += jobs_[index].tensor->size_bytes;
-      if (options_.on_progress) options_.on_progress(done_, total_);
-    }
-  }
-
-  Result<void> pack(const PackJob& job, cpu::WeightArena& arena) const {
-    const TensorInfo& tensor = *job.tensor;
-    auto packed = cpu::Matrix::pack(
-        tensor.type, tensor.rows(), tensor.row_length(),
-        [&](std::uint64_t offset, std::span<std::byte> out) {
-          return file_.read(tensor, offset, out);
-        },
-        options_.level, arena);
-    if (!packed) return std::move(packed).error().with_context("tensor " + tensor.name);
-    job.matrix->emplace(*std::move(packed));
-    return {};
-  }
-
-  const GgufFile& file_;
-  std::vector<PackJob> jobs_;
-  const ModelOptions& options_;
-  std::uint64_t total_ = 0;
-  std::atomic<std::size_t> next_ = 0;
-  std::atomic<bool> failed_ = false;
-  std::mutex mutex_;  // over what follows, and over on_progress
-  std::uint64_t done_ = 0;
-  std::optional<Error> error_;
-};
-
-/// Reads norms and biases into `layers` and returns the matrices that are still to be packed.
-Result<std::vector<PackJob>> read_layers(const GgufFile& file, const ModelTensors& tensors,
-                                         std::vector<LayerWeights>& layers) {
-  std::vector<PackJob> jobs;
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    const LayerTensors& from = tensors.layers[i];
-    LayerWeights& to = layers[i];
-    const std::pair<const TensorInfo*, std::vector<float>*> vectors[] = {
-        {from.attention_norm, &to.attention_norm},
-        {from.ffn_norm, &to.ffn_norm},
-        {from.q_bias, &to.q_bias},
-        {from.k_bias, &to.k_bias},
-        {from.v_bias, &to.v_bias},
-        {from.q_norm, &to.q_norm},
-        {from.k_norm, &to.k_norm},
-        {from.attention_post_norm, &to.attention_post_norm},
-        {from.ffn_post_norm, &to.ffn_post_norm}};
-    for (const auto& [tensor, values] : vectors) {
-      WEFT_TRY(read, read_vector(file, tensor));
-      *values = std::move(read);
-    }
-    jobs.insert(jobs.end(), {{from.q, &to.q},
-                             {from.k, &to.k},
-                             {from.v, &to.v},
-                             {from.attention_output, &to.attention_output},
-                             {from.gate, &to.gate},
-                             {from.up, &to.up},
-                             {from.down, &to.down}});
-  }
-  return jobs;
-}
-
 }  // namespace
 
+struct Model::State {
+  State(GgufFile gguf, Tokenizer vocabulary, ChatTemplate chat)
+      : file(std::move(gguf)), tokenizer(std::move(vocabulary)), chat_template(std::move(chat)) {}
+
+  ModelConfig config;
+  GgufFile file;  // stays open: backends read rows of the embedding when a token needs them
+  Tokenizer tokenizer;
+  ChatTemplate chat_template;
+  std::string template_warning;
+  std::string backend;
+  std::unique_ptr<const Weights> weights;  // borrows `file`
+};
+
 Result<std::shared_ptr<const Model>> Model::load(const std::filesystem::path& path,
-                                                 const ModelOptions& options) {
+                                                 const Backend& backend,
+                                                 const LoadOptions& options) {
   WEFT_TRY(file, GgufFile::open(path));
   WEFT_TRY(tokenizer, Tokenizer::from_gguf(file));
   auto [chat, warning] = read_template(file);
   auto state = std::make_unique<State>(std::move(file), std::move(tokenizer), std::move(chat));
   state->template_warning = std::move(warning);
-  state->level = options.level;
-  const GgufFile& opened = state->file;
-
-  const auto explain = [&](Error error) {
-    return std::move(error).with_context("model " + path.string());
-  };
-  auto config = read_config(opened, state->tokenizer.size());
-  if (!config) return explain(std::move(config).error());
-  state->config = *config;
-  auto tensors = find_tensors(opened, *config);
-  if (!tensors) return explain(std::move(tensors).error());
-  state->embedding = tensors->embedding;
-
-  const auto read = [&]() -> Result<void> {
-    WEFT_TRY(factors, read_vector(opened, tensors->rope_factors));
-    WEFT_TRY(frequencies, rope_frequencies(*config, factors));
-    state->rope_frequencies = std::move(frequencies);
-    WEFT_TRY(norm, read_vector(opened, tensors->output_norm));
-    state->output_norm = std::move(norm);
-    state->layers.resize(config->layers);
-    WEFT_TRY(jobs, read_layers(opened, *tensors, state->layers));
-    jobs.push_back({tensors->output, &state->output});
-    WEFT_TRY_VOID(Packer(opened, jobs, options).run());
-    for (const PackJob& job : jobs) state->weight_bytes += (*job.matrix)->size_bytes();
+  state->backend = backend.name();
+  const auto load = [&]() -> Result<void> {
+    WEFT_TRY(config, read_config(state->file, state->tokenizer.size()));
+    state->config = std::move(config);
+    WEFT_TRY(tensors, find_tensors(state->file, state->config));
+    WEFT_TRY(weights, backend.load(state->file, state->config, tensors, options));
+    state->weights = std::move(weights);
     return {};
-  }();
-  if (!read) return explain(read.error());
+  };
+  if (auto done = load(); !done) {
+    return std::move(done).error().with_context("model " + path.string());
+  }
   return std::shared_ptr<const Model>(new Model(std::move(state)));
 }
 
@@ -217,7 +66,7 @@ const Tokenizer& Model::tokenizer() const noexcept { return state_->tokenizer; }
 const ChatTemplate& Model::chat_template() const noexcept { return state_->chat_template; }
 const std::string& Model::template_warning() const noexcept { return state_->template_warning; }
 const std::filesystem::path& Model::path() const noexcept { return state_->file.path(); }
-cpu::Level Model::level() const noexcept { return state_->level; }
-std::size_t Model::weight_bytes() const noexcept { return state_->weight_bytes; }
+const std::string& Model::backend() const noexcept { return state_->backend; }
+const Weights& Model::weights() const noexcept { return *state_->weights; }
 
 }  // namespace weft::inference

@@ -10,7 +10,7 @@ namespace weft::inference {
 struct PrefixCache::Node {
   Space space = 0;  // of a root
   std::vector<TokenId> tokens;
-  KvCache::Block block;
+  KvBlock block;
   std::uint64_t last_used = 0;
   std::uint64_t next_use = kUnknownUse;
   std::vector<std::unique_ptr<Node>> children;
@@ -32,8 +32,8 @@ struct PrefixCache::Node {
   }
 };
 
-PrefixCache::PrefixCache(const KvShape& shape, std::size_t bytes_max)
-    : shape_(shape), block_bytes_(KvCache(shape).block_bytes()), bytes_max_(bytes_max) {}
+PrefixCache::PrefixCache(std::shared_ptr<const KvMemory> memory, std::size_t bytes_max)
+    : memory_(std::move(memory)), block_bytes_(memory_->block_bytes()), bytes_max_(bytes_max) {}
 
 PrefixCache::~PrefixCache() = default;
 
@@ -47,7 +47,7 @@ PrefixCache::Node& PrefixCache::root(Space space) {
 }
 
 KvCache PrefixCache::find(Space space, std::span<const TokenId> ids) {
-  KvCache found(shape_);
+  KvCache found(memory_);
   ++now_;
   for (const Node* node = &root(space); !ids.empty();) {
     const auto [child, n] = node->best(ids);
@@ -55,7 +55,7 @@ KvCache PrefixCache::find(Space space, std::span<const TokenId> ids) {
     child->last_used = now_;
     child->next_use = kUnknownUse;
     found.append_block(child->block, n);
-    if (n < KvCache::kBlockTokens) break;
+    if (n < kKvBlockTokens) break;
     ids = ids.subspan(n);
     node = child;
   }
@@ -67,7 +67,7 @@ void PrefixCache::insert(Space space, std::span<const TokenId> ids, const KvCach
   ++now_;
   Node* node = &root(space);
   for (std::size_t b = 0; !ids.empty(); ++b) {
-    const auto part = ids.first(std::min(KvCache::kBlockTokens, ids.size()));
+    const auto part = ids.first(std::min(kKvBlockTokens, ids.size()));
     ids = ids.subspan(part.size());
     auto [child, n] = node->best(part);
     if (n < part.size()) {
@@ -90,7 +90,7 @@ void PrefixCache::expect(Space space, std::span<const TokenId> ids, std::uint64_
     const auto [child, n] = node->best(ids);
     if (child == nullptr) break;
     child->next_use = std::min(child->next_use, steps);
-    if (n < KvCache::kBlockTokens) break;
+    if (n < kKvBlockTokens) break;
     ids = ids.subspan(n);
     node = child;
   }

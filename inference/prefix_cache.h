@@ -22,8 +22,8 @@ class PrefixCache {
   using Space = std::uint64_t;
   static constexpr std::uint64_t kUnknownUse = std::numeric_limits<std::uint64_t>::max();
 
-  /// Holds blocks of `shape`, of `bytes_max` bytes together.
-  PrefixCache(const KvShape& shape, std::size_t bytes_max);
+  /// Holds blocks of `memory`, of `bytes_max` bytes together.
+  PrefixCache(std::shared_ptr<const KvMemory> memory, std::size_t bytes_max);
   ~PrefixCache();
 
   /// A cache with the longest known prefix of `ids`. It shares the blocks, the last one perhaps in
@@ -54,7 +54,7 @@ class PrefixCache {
   void evict_one();
   static void find_victim(Node& node, Victim& best);
 
-  KvShape shape_;
+  std::shared_ptr<const KvMemory> memory_;
   std::size_t block_bytes_;
   std::size_t bytes_max_;
   std::size_t blocks_ = 0;

@@ -4,19 +4,18 @@
 #include <mutex>
 #include <string>
 
-#include "inference/forward.h"
+#include "inference/backend.h"
 #include "inference/kv_cache.h"
-#include "inference/model_state.h"
 #include "inference/sampler.h"
 
 namespace weft::inference {
 namespace {
 
-/// The forward pass's working memory. Forks share it, so it is locked for an append.
+/// What runs the steps. Forks share it, so it is locked for an append.
 struct Workspace {
-  Workspace(const Model::State& model, cpu::ThreadPool& pool) : forward(model, pool) {}
+  explicit Workspace(std::unique_ptr<StepRunner> steps) : runner(std::move(steps)) {}
   std::mutex mutex;
-  Forward forward;
+  std::unique_ptr<StepRunner> runner;
   std::vector<float> logits;  // (kLogitsRowsMax, vocabulary) of append_each
 };
 
@@ -35,7 +34,7 @@ struct Session::State {
   Result<void> check(std::span<const TokenId> ids) const;
   Result<void> read(std::span<const TokenId> ids, std::size_t first_wanted, const OnRow* on_row,
                     const std::stop_token& stop);
-  void hand_out(Forward& forward, std::size_t begin, std::size_t count, const OnRow& on_row);
+  Result<void> hand_out(std::size_t begin, std::size_t count, const OnRow& on_row);
 };
 
 Result<void> Session::State::check(std::span<const TokenId> ids) const {
@@ -60,20 +59,20 @@ Result<void> Session::State::check(std::span<const TokenId> ids) const {
 
 /// Logits of the chunk's wanted rows, a few at a time; `begin` is the index of the first. Those of
 /// the last stay in `logits`.
-void Session::State::hand_out(Forward& forward, std::size_t begin, std::size_t count,
-                              const OnRow& on_row) {
+Result<void> Session::State::hand_out(std::size_t begin, std::size_t count, const OnRow& on_row) {
   const std::size_t vocabulary = model->config().vocabulary;
   std::vector<float>& rows = workspace->logits;
-  for (std::size_t done = 0; done < count; done += Forward::kLogitsRowsMax) {
-    const std::size_t n = std::min(Forward::kLogitsRowsMax, count - done);
+  for (std::size_t done = 0; done < count; done += kLogitsRowsMax) {
+    const std::size_t n = std::min(kLogitsRowsMax, count - done);
     if (rows.size() < n * vocabulary) rows.resize(n * vocabulary);
-    forward.logits(done, n, rows.data());
+    WEFT_TRY_VOID(workspace->runner->logits(done, n, std::span(rows).first(n * vocabulary)));
     for (std::size_t i = 0; i < n; ++i) {
       on_row(begin + done + i, std::span(rows).subspan(i * vocabulary, vocabulary));
     }
     logits.assign(rows.begin() + static_cast<std::ptrdiff_t>((n - 1) * vocabulary),
                   rows.begin() + static_cast<std::ptrdiff_t>(n * vocabulary));
   }
+  return {};
 }
 
 Result<void> Session::State::read(std::span<const TokenId> ids, std::size_t first_wanted,
@@ -87,24 +86,24 @@ Result<void> Session::State::read(std::span<const TokenId> ids, std::size_t firs
     ~Rollback() { cache.truncate(length); }
   } rollback{cache, cache.length()};
 
-  Forward& forward = workspace->forward;
-  for (std::size_t begin = 0; begin < ids.size(); begin += Forward::kStepTokensMax) {
+  StepRunner& runner = *workspace->runner;
+  for (std::size_t begin = 0; begin < ids.size(); begin += kStepTokensMax) {
     if (stop.stop_requested()) {
       return Error{ErrorCode::kCancelled, "reading the prompt was cancelled after " +
                                               std::to_string(begin) + " of " +
                                               std::to_string(ids.size()) + " tokens"};
     }
-    const auto chunk = ids.subspan(begin, std::min(Forward::kStepTokensMax, ids.size() - begin));
+    const auto chunk = ids.subspan(begin, std::min(kStepTokensMax, ids.size() - begin));
     const bool is_last = begin + chunk.size() == ids.size();
     std::size_t first = first_wanted > begin ? std::min(first_wanted - begin, chunk.size()) : 0;
     if (is_last) first = std::min(first, chunk.size() - 1);
     const Slice slice{chunk, &cache, first};
-    WEFT_TRY_VOID(forward.read(std::span(&slice, 1)));
+    WEFT_TRY_VOID(runner.read(std::span(&slice, 1)));
     if (on_row != nullptr && begin + chunk.size() > first_wanted) {
-      hand_out(forward, begin + first, chunk.size() - first, *on_row);
+      WEFT_TRY_VOID(hand_out(begin + first, chunk.size() - first, *on_row));
     } else if (is_last) {
       logits.resize(model->config().vocabulary);
-      forward.logits(chunk.size() - 1 - first, 1, logits.data());
+      WEFT_TRY_VOID(runner.logits(chunk.size() - 1 - first, 1, logits));
     }
   }
   tokens.insert(tokens.end(), ids.begin(), ids.end());
@@ -112,8 +111,7 @@ Result<void> Session::State::read(std::span<const TokenId> ids, std::size_t firs
   return {};
 }
 
-Result<Session> Session::open(std::shared_ptr<const Model> model, cpu::ThreadPool& pool,
-                              const SessionOptions& options) {
+Result<Session> Session::open(std::shared_ptr<const Model> model, const SessionOptions& options) {
   const ModelConfig& config = model->config();
   if (options.context_length_max > config.context_length) {
     return Error{ErrorCode::kInvalidArgument,
@@ -121,13 +119,15 @@ Result<Session> Session::open(std::shared_ptr<const Model> model, cpu::ThreadPoo
                      " tokens was asked for; the model was trained for " +
                      std::to_string(config.context_length)};
   }
+  WEFT_TRY(runner, model->weights().open_runner());
+  KvCache cache(runner->kv_memory());
   auto state = std::make_unique<State>(
       State{model,
             options.context_length_max != 0 ? options.context_length_max : config.context_length,
-            KvCache({config.layers, config.kv_heads, config.head_width}),
+            std::move(cache),
             {},
             {},
-            std::make_shared<Workspace>(model->state(), pool)});
+            std::make_shared<Workspace>(std::move(runner))});
   return Session(std::move(state));
 }
 
@@ -160,7 +160,7 @@ Result<std::vector<ContinuationScore>> Session::score(
     scores[i].log_probabilities = {log_probability(state.logits, continuations[i].front())};
   }
   const std::scoped_lock lock(state.workspace->mutex);
-  Forward& forward = state.workspace->forward;
+  StepRunner& runner = *state.workspace->runner;
   const std::size_t vocabulary = state.model->config().vocabulary;
   std::vector<float>& rows = state.workspace->logits;
   std::vector<KvCache> caches(continuations.size(), state.cache);
@@ -172,17 +172,17 @@ Result<std::vector<ContinuationScore>> Session::score(
     std::vector<Slice> slices;
     std::vector<std::pair<std::size_t, std::size_t>> targets;  // continuation, token scored
     for (std::size_t i = next; i < continuations.size(); ++i) {
-      const std::size_t room = Forward::kStepTokensMax - targets.size();
+      const std::size_t room = kStepTokensMax - targets.size();
       const std::size_t n = std::min(left(i), room);
       if (n == 0) continue;
       slices.push_back({std::span(continuations[i]).subspan(read(i), n), &caches[i], 0});
       for (std::size_t j = 1; j <= n; ++j) targets.emplace_back(i, read(i) + j);
     }
-    if (!slices.empty()) WEFT_TRY_VOID(forward.read(slices));
-    for (std::size_t begin = 0; begin < targets.size(); begin += Forward::kLogitsRowsMax) {
-      const std::size_t n = std::min(Forward::kLogitsRowsMax, targets.size() - begin);
+    if (!slices.empty()) WEFT_TRY_VOID(runner.read(slices));
+    for (std::size_t begin = 0; begin < targets.size(); begin += kLogitsRowsMax) {
+      const std::size_t n = std::min(kLogitsRowsMax, targets.size() - begin);
       if (rows.size() < n * vocabulary) rows.resize(n * vocabulary);
-      forward.logits(begin, n, rows.data());
+      WEFT_TRY_VOID(runner.logits(begin, n, std::span(rows).first(n * vocabulary)));
       for (std::size_t j = 0; j < n; ++j) {
         const auto [i, token] = targets[begin + j];
         scores[i].log_probabilities.push_back(log_probability(

@@ -15,10 +15,6 @@
 
 namespace weft::inference {
 
-namespace cpu {
-class ThreadPool;
-}
-
 struct SessionOptions {
   std::size_t context_length_max = 0;  // tokens; 0 = what the model was trained for
 };
@@ -31,12 +27,11 @@ struct ContinuationScore {
   friend bool operator==(const ContinuationScore&, const ContinuationScore&) = default;
 };
 
-/// Needs itself alone; sessions of one model may run at once only on different pools.
+/// Needs itself alone; a backend may run the steps of sessions one after the other.
 class Session {
  public:
-  /// `pool` is borrowed and outlives the session. Errors: kInvalidArgument if context_length_max
-  /// exceeds the model's.
-  static Result<Session> open(std::shared_ptr<const Model> model, cpu::ThreadPool& pool,
+  /// Errors: kInvalidArgument if context_length_max exceeds the model's; those of the backend.
+  static Result<Session> open(std::shared_ptr<const Model> model,
                               const SessionOptions& options = {});
 
   Session(Session&&) noexcept;

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Checks every #include against the order of the layers, and wrapped libraries against headers."""
+"""Checks every #include against the order of the layers, the seam of backends, and
+wrapped libraries against headers."""
 import pathlib
 import re
 import sys
@@ -28,6 +29,10 @@ WRAPPED = [
     (r"nlohmann/json\.hpp", r".*\.cpp|inference/jinja.*\.h"),
     (r"immintrin\.h", r"inference/cpu/.*"),
 ]
+# Who may see inference/cpu: it, the factory of backends, and what computes on this machine alone:
+# the encoders, sampling from the host's rows, and doctor, which reports on the CPU.
+CPU = re.compile(r"inference/(cpu/.*|backend\.cpp|embedder\.(h|cpp)|encoder_.*|sampler\.cpp)|"
+                 r"cli/(doctor|embed)\.cpp")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 
 
@@ -38,6 +43,8 @@ def violations(name: str, text: str) -> list[str]:
         top = header.split("/")[0]
         if bracket == '"' and top in SEES and top != folder and top not in SEES[folder]:
             found.append(f"{name}: {folder} doesn't see {header}")
+        if header.startswith("inference/cpu/") and not CPU.fullmatch(name):
+            found.append(f"{name}: {header} is behind the seam of inference/backend.h")
         for pattern, allowed in WRAPPED:
             if re.match(pattern, header) and not re.fullmatch(allowed, name):
                 found.append(f"{name}: {header} stays inside {allowed}")
@@ -49,6 +56,8 @@ def main() -> int:
     assert violations("base/a.h", '#include "storage/database.h"')
     assert violations("retrieval/a.cpp", '#include "tools/tool.h"')
     assert violations("agents/a.h", "#include <sqlite3.h>")
+    assert violations("inference/session.cpp", '#include "inference/cpu/forward.h"')
+    assert not violations("inference/cpu/a.cpp", '#include "inference/cpu/forward.h"')
     assert not violations("agents/a.cpp", '#include "planner/graph.h"')
     found, files = [], 0
     for folder in SEES:

@@ -9,11 +9,11 @@ int main(int argc, char** argv) {
   const auto run = [&]() -> weft::Result<void> {
     WEFT_TRY(store, weft::retrieval::CollectionStore::open(
                         argv[1], weft::retrieval::CollectionStore::Mode::kRead));
-    WEFT_TRY(model, weft::inference::Model::load(argv[3], {}));
-    weft::inference::cpu::ThreadPool pool(0);  // a thread a core
+    WEFT_TRY(backend, weft::inference::open_backend());  // this CPU, a thread a core
+    WEFT_TRY(model, weft::inference::Model::load(argv[3], *backend));
     weft::SystemClock clock;
     weft::StreamLogger log(std::cerr, clock, {});
-    WEFT_TRY(agent, weft::agents::AnsweringAgent::open(store, model, pool, {.log = &log}));
+    WEFT_TRY(agent, weft::agents::AnsweringAgent::open(store, model, {.log = &log}));
     std::stop_source stop;  // stop.request_stop() from any thread ends the answer early
     WEFT_TRY(answer, agent.ask(argv[4], {.collection = argv[2], .stop = stop.get_token()},
                                [](std::string_view text) { return !!(std::cout << text << std::flush); }));

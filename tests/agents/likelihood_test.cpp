@@ -3,7 +3,6 @@
 #include <catch2/catch.hpp>
 #include <vector>
 
-#include "inference/cpu/thread_pool.h"
 #include "inference/sampler.h"
 #include "tests/inference/temporary_model.h"
 
@@ -16,30 +15,29 @@ using inference::TokenId;
 TEST_CASE(
     "a question's likelihood is what reading token by token gives, whatever was read before") {
   const auto model = inference::tiny();
-  inference::cpu::ThreadPool pool(1);
   AnswerPrompt prompt;
   prompt.ids = {65, 66, 67, 68, 69, 70};
   prompt.question_begin = 2;
   prompt.question_end = 4;
 
-  auto slow = Session::open(model, pool).value();
+  auto slow = Session::open(model).value();
   std::vector<float> expected = {0};
   for (std::size_t i = 0; i + 1 < prompt.ids.size(); ++i) {
     REQUIRE(slow.append(std::span(&prompt.ids[i], 1)));
     expected.push_back(inference::log_probability(slow.logits(), prompt.ids[i + 1]));
   }
 
-  auto session = Session::open(model, pool).value();
+  auto session = Session::open(model).value();
   for (int round = 0; round < 2; ++round) {
     const auto found = question_likelihood(session, prompt, {});
     REQUIRE(found);
     CHECK(*found == std::vector{expected[2], expected[3]});
   }
-  auto narrow = Session::open(model, pool, {.context_length_max = 4}).value();
+  auto narrow = Session::open(model, {.context_length_max = 4}).value();
   CHECK(question_likelihood(narrow, prompt, {}).error().code == ErrorCode::kResourceExhausted);
   std::stop_source stop;
   stop.request_stop();
-  auto stopped = Session::open(model, pool).value();
+  auto stopped = Session::open(model).value();
   CHECK(question_likelihood(stopped, prompt, stop.get_token())->empty());
 }
 

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "inference/cpu/thread_pool.h"
+#include "inference/cpu/backend.h"
 #include "inference/engine.h"
 #include "inference/model.h"
 
@@ -31,11 +31,9 @@ struct Options {
 };
 
 /// Tokens a second of all siblings together, once all of them decode.
-Result<double> measure(const std::shared_ptr<const Model>& model, cpu::ThreadPool& pool,
-                       const Options& options) {
-  WEFT_TRY(engine, Engine::open(model, pool,
-                                {.context_length_max = options.prefix + options.generate + 1,
-                                 .sequences_max = options.siblings}));
+Result<double> measure(const std::shared_ptr<const Model>& model, const Options& options) {
+  WEFT_TRY(engine, Engine::open(model, {.context_length_max = options.prefix + options.generate + 1,
+                                        .sequences_max = options.siblings}));
   Request request;
   for (std::size_t i = 0; i < options.prefix; ++i) {
     request.prompt.push_back(static_cast<TokenId>((i * 7919 + 13) % 10000));
@@ -55,11 +53,12 @@ Result<double> measure(const std::shared_ptr<const Model>& model, cpu::ThreadPoo
 }
 
 Result<void> run(const Options& options) {
-  WEFT_TRY(model, Model::load(options.model, {.level = options.level}));
-  cpu::ThreadPool pool(options.threads);
+  const auto backend =
+      cpu::make_backend(options.level, std::make_shared<cpu::ThreadPool>(options.threads));
+  WEFT_TRY(model, Model::load(options.model, *backend));
   std::vector<double> rates;
   for (std::size_t i = 0; i < options.repeat; ++i) {
-    WEFT_TRY(rate, measure(model, pool, options));
+    WEFT_TRY(rate, measure(model, options));
     rates.push_back(rate);
   }
   std::ranges::sort(rates);

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "inference/cpu/thread_pool.h"
+#include "inference/cpu/backend.h"
 #include "inference/model.h"
 #include "inference/sampler.h"
 #include "inference/session.h"
@@ -84,11 +84,12 @@ void print_row(const char* name, double value, const char* unit) {
 
 Result<void> run(const Options& options) {
   const double start = now(options);
-  WEFT_TRY(model, Model::load(options.model, {.level = options.level}));
+  const auto backend =
+      cpu::make_backend(options.level, std::make_shared<cpu::ThreadPool>(options.threads));
+  WEFT_TRY(model, Model::load(options.model, *backend));
   print_row("load_s", now(options) - start, "s");
-  cpu::ThreadPool pool(options.threads);
   const std::size_t length = std::max(options.prompt, options.context + options.generate + 1);
-  WEFT_TRY(session, Session::open(model, pool, {.context_length_max = length}));
+  WEFT_TRY(session, Session::open(model, {.context_length_max = length}));
   Times times;
   for (std::size_t i = 0; i < options.repeat; ++i) {
     WEFT_TRY_VOID(measure(session, options, times));
@@ -97,7 +98,7 @@ Result<void> run(const Options& options) {
             "tokens/s");
   print_row("decode_tokens_per_s", static_cast<double>(options.generate) / median(times.decode),
             "tokens/s");
-  print_row("bytes_per_token", static_cast<double>(model->weight_bytes()), "bytes");
+  print_row("bytes_per_token", static_cast<double>(model->weights().size_bytes()), "bytes");
   // Keys and values in half precision, which decoding reads once a token.
   print_row("bytes_per_context_token",
             static_cast<double>(4 * model->config().layers * model->config().kv_heads *

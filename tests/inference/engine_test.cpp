@@ -8,7 +8,6 @@
 #include <utility>
 #include <vector>
 
-#include "inference/cpu/thread_pool.h"
 #include "inference/session.h"
 #include "tests/inference/temporary_model.h"
 
@@ -32,15 +31,13 @@ GenerateOptions options_for(std::size_t max_tokens, std::uint64_t seed = 0, floa
 }
 
 struct Fixture {
-  std::shared_ptr<const Model> model = tiny();
-  cpu::ThreadPool pool{2, {.yield_to_load = false}};
+  std::shared_ptr<const Model> model =
+      tiny({}, *cpu_backend(2, cpu::best_level(), {.yield_to_load = false}));
   std::map<Key, Generation> ended;
   std::map<Key, std::string> texts;
   std::map<Key, ErrorCode> failed;
 
-  Engine open(const EngineOptions& options = {}) {
-    return Engine::open(model, pool, options).value();
-  }
+  Engine open(const EngineOptions& options = {}) { return Engine::open(model, options).value(); }
 
   EngineEvents events() {
     return {[this](AnswerId id, std::string_view text) {
@@ -62,7 +59,7 @@ struct Fixture {
   Generation alone(const Request& request, std::size_t sample) {
     GenerateOptions options = request.options;
     options.sampling.seed = sample_seed(options.sampling.seed, sample);
-    auto session = Session::open(model, pool).value();
+    auto session = Session::open(model).value();
     return generate(session, request.prompt, options).value();
   }
 
@@ -235,8 +232,7 @@ TEST_CASE("what doesn't fit is refused with a reason, whole") {
   CHECK(code({{fine, {some_ids(random, 64), options_for(2)}}}) == ErrorCode::kResourceExhausted);
   CHECK(code({{{some_ids(random, 5), options_for(2), 4}}}) == ErrorCode::kResourceExhausted);
   CHECK_FALSE(engine.step());
-  CHECK(Engine::open(f.model, f.pool, {.sequences_max = 0}).error().code ==
-        ErrorCode::kInvalidArgument);
+  CHECK(Engine::open(f.model, {.sequences_max = 0}).error().code == ErrorCode::kInvalidArgument);
   auto small = f.open({.kv_bytes_max = 1000});
   CHECK(small.submit({{fine}}, f.events()).error().code == ErrorCode::kResourceExhausted);
 }

@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "base/utf8.h"
-#include "inference/cpu/thread_pool.h"
 #include "tests/inference/temporary_model.h"
 
 namespace weft::inference {
@@ -13,11 +12,10 @@ namespace {
 
 struct Fixture {
   std::shared_ptr<const Model> model = tiny();
-  cpu::ThreadPool pool{1};
   std::vector<TokenId> prompt = model->tokenizer().encode("hello the on", false);
 
   Session open(std::size_t context = 0) {
-    return Session::open(model, pool, {.context_length_max = context}).value();
+    return Session::open(model, {.context_length_max = context}).value();
   }
   Generation run(Session& session, const GenerateOptions& options, const OnText& on_text = {}) {
     auto result = generate(session, prompt, options, on_text);

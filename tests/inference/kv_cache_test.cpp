@@ -6,14 +6,17 @@
 #include <random>
 #include <vector>
 
+#include "inference/cpu/kv_blocks.h"
+
 namespace weft::inference {
 namespace {
 
-constexpr KvShape kShape{2, 2, 16};
+constexpr cpu::KvShape kShape{2, 2, 16};
+const auto kMemory = std::make_shared<const cpu::KvBlocks>(kShape);
 
 /// The slow twin: every token's number in a list of its own.
 struct Sequence {
-  KvCache cache{kShape};
+  KvCache cache{kMemory};
   std::vector<std::uint16_t> tokens;
 
   void push(std::uint16_t token) {
@@ -28,7 +31,8 @@ struct Sequence {
           key[d] = static_cast<std::uint16_t>(token + 1000 * layer + 100 * head + d);
           value[d] = static_cast<std::uint16_t>(key[d] + 50);
         }
-        cache.store(position, layer, head, key.data(), value.data());
+        kMemory->store(cache.block(position / kKvBlockTokens), position % kKvBlockTokens, layer,
+                       head, key.data(), value.data());
       }
     }
   }
@@ -36,14 +40,15 @@ struct Sequence {
   bool holds_its_tokens() const {
     if (cache.length() != tokens.size()) return false;
     for (std::size_t i = 0; i < tokens.size(); ++i) {
-      const std::size_t column = i % KvCache::kBlockTokens;
+      const std::size_t column = i % kKvBlockTokens;
       for (std::size_t layer = 0; layer < kShape.layers; ++layer) {
         for (std::size_t head = 0; head < kShape.kv_heads; ++head) {
-          const auto* keys = cache.keys(i / KvCache::kBlockTokens, layer, head);
-          const auto* values = cache.values(i / KvCache::kBlockTokens, layer, head);
+          const KvBlock& block = cache.block(i / kKvBlockTokens);
+          const auto* keys = kMemory->keys(block, layer, head);
+          const auto* values = kMemory->values(block, layer, head);
           for (std::size_t d = 0; d < 16; ++d) {
             const std::size_t expected = tokens[i] + 1000 * layer + 100 * head + d;
-            if (keys[d * KvCache::kBlockTokens + column] != expected) return false;
+            if (keys[d * kKvBlockTokens + column] != expected) return false;
             if (values[column * 16 + d] != expected + 50) return false;
           }
         }

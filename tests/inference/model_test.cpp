@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "inference/cpu/thread_pool.h"
 #include "inference/session.h"
 #include "tests/inference/temporary_model.h"
 
@@ -65,7 +64,7 @@ TEST_CASE("a model's configuration is that of its file") {
   CHECK(config.attention == std::vector<LayerAttention>(2));
   CHECK(model->tokenizer().size() == 272);
   CHECK(model->template_warning() == "the file has no chat template");
-  CHECK(model->weight_bytes() > 0);
+  CHECK(model->weights().size_bytes() > 0);
 }
 
 TEST_CASE("gemma3 has windows in all but every sixth layer, which turn in their own way") {
@@ -225,14 +224,14 @@ TEST_CASE("norms and biases that aren't numbers are refused") {
 
 TEST_CASE("loading reports its progress and can be cancelled") {
   const TemporaryModel file{TinyModelOptions{}};
-  ModelOptions options;
+  LoadOptions options;
   std::vector<std::uint64_t> seen;
   std::uint64_t all = 0;
   options.on_progress = [&](std::uint64_t done, std::uint64_t total) {
     seen.push_back(done);
     all = total;
   };
-  REQUIRE(Model::load(file.path(), options));
+  REQUIRE(Model::load(file.path(), *cpu_backend(), options));
   CHECK(seen.size() == 15);  // 7 matrices a layer and the output
   CHECK(std::is_sorted(seen.begin(), seen.end()));
   CHECK(seen.back() == all);
@@ -240,7 +239,7 @@ TEST_CASE("loading reports its progress and can be cancelled") {
   std::stop_source stop;
   stop.request_stop();
   options.stop = stop.get_token();
-  CHECK(Model::load(file.path(), options).error().code == ErrorCode::kCancelled);
+  CHECK(Model::load(file.path(), *cpu_backend(), options).error().code == ErrorCode::kCancelled);
 }
 
 /// The logits after a few tokens, with rope_freqs or metadata added by `extend`.
@@ -249,8 +248,7 @@ std::vector<float> logits_with(const Extend& extend) {
   fakes::GgufWriter writer = fakes::tiny_model({});
   extend(writer);
   const auto model = TemporaryModel(writer.build().bytes).load();
-  cpu::ThreadPool pool(1);
-  auto session = Session::open(model, pool);
+  auto session = Session::open(model);
   const std::vector<TokenId> ids = {5, 100, 7, 42, 9};
   REQUIRE(session->append(ids));
   return {session->logits().begin(), session->logits().end()};

@@ -16,7 +16,6 @@
 #include <thread>
 #include <vector>
 
-#include "inference/cpu/thread_pool.h"
 #include "inference/generate.h"
 #include "inference/gguf.h"
 #include "inference/model.h"
@@ -33,6 +32,11 @@ nlohmann::json facts(const std::string& name) {
   return nlohmann::json::parse(std::ifstream(kGolden + name + ".json"));
 }
 
+std::shared_ptr<const Backend> backend() {
+  const std::size_t threads = std::min(2U, std::max(1U, std::thread::hardware_concurrency()));
+  return open_backend({.threads = threads}).value();
+}
+
 std::shared_ptr<const Model> load(const std::string& name) {
   const char* folder = std::getenv("WEFT_TEST_MODELS");
   const auto path = std::filesystem::path(folder == nullptr ? "" : folder) / (name + ".gguf");
@@ -40,7 +44,7 @@ std::shared_ptr<const Model> load(const std::string& name) {
     std::cout << "SKIPPED: WEFT_TEST_MODELS holds no " << name << ".gguf\n";
     return nullptr;
   }
-  auto model = Model::load(path, {});
+  auto model = Model::load(path, *backend());
   if (!model) FAIL(model.error().message);
   return *model;
 }
@@ -128,7 +132,7 @@ std::shared_ptr<const Model> twin_of(const Model& model, const std::filesystem::
   }
   file.close();
   REQUIRE(file);
-  auto twin = Model::load(path, {});
+  auto twin = Model::load(path, *backend());
   if (!twin) FAIL(twin.error().message);
   return *twin;
 }
@@ -258,9 +262,8 @@ void check_parity(const std::string& name) {
   const test::TempDir folder;
   const auto twin_model = twin_of(*model, folder.path());
   const nlohmann::json golden = facts(name);
-  cpu::ThreadPool pool(std::min(2U, std::max(1U, std::thread::hardware_concurrency())));
-  auto ours = Session::open(model, pool).value();
-  auto twin = Session::open(twin_model, pool).value();
+  auto ours = Session::open(model).value();
+  auto twin = Session::open(twin_model).value();
   const auto ids = wikitext_ids(model->tokenizer());
   const std::vector<TokenId> first = golden["perplexity"]["first_chunk_ids"];
   REQUIRE(std::vector(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(first.size())) ==

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <vector>
 
-#include "inference/cpu/thread_pool.h"
 #include "tests/fakes/reference_forward.h"
 #include "tests/inference/temporary_model.h"
 
@@ -14,8 +13,7 @@ namespace {
 
 TEST_CASE("perplexity equals the definition over the reference's logits") {
   const TemporaryModel file{fakes::TinyModelOptions{}};
-  cpu::ThreadPool pool(2);
-  auto session = Session::open(file.load(), pool).value();
+  auto session = Session::open(file.load()).value();
   std::vector<TokenId> ids;
   for (int i = 0; i < 75; ++i) ids.push_back((i * 31 + 7) % 269);
   constexpr std::size_t kWindow = 20;
@@ -58,8 +56,7 @@ TEST_CASE("perplexity equals the definition over the reference's logits") {
 }
 
 TEST_CASE("a text shorter than a window and windows that don't fit are refused") {
-  cpu::ThreadPool pool(1);
-  auto session = Session::open(tiny(), pool).value();
+  auto session = Session::open(tiny()).value();
   const std::vector<TokenId> ids(100, 3);
   CHECK(perplexity(session, ids, {.window = 101}).error().code == ErrorCode::kInvalidArgument);
   CHECK(perplexity(session, ids, {.window = 3}).error().code == ErrorCode::kInvalidArgument);

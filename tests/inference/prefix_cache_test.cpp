@@ -5,10 +5,12 @@
 #include <random>
 #include <vector>
 
+#include "inference/cpu/kv_blocks.h"
+
 namespace weft::inference {
 namespace {
 
-constexpr KvShape kShape{1, 1, 16};
+const auto kMemory = std::make_shared<const cpu::KvBlocks>(cpu::KvShape{1, 1, 16});
 
 std::vector<TokenId> ids_of(std::size_t n, TokenId first = 0) {
   std::vector<TokenId> ids(n);
@@ -18,27 +20,28 @@ std::vector<TokenId> ids_of(std::size_t n, TokenId first = 0) {
 
 /// A cache whose keys spell its tokens.
 KvCache reading(std::span<const TokenId> ids) {
-  KvCache cache(kShape);
+  KvCache cache(kMemory);
   cache.extend(ids.size());
   for (std::size_t i = 0; i < ids.size(); ++i) {
     std::uint16_t values[16];
     std::ranges::fill(values, static_cast<std::uint16_t>(ids[i]));
-    cache.store(i, 0, 0, values, values);
+    kMemory->store(cache.block(i / kKvBlockTokens), i % kKvBlockTokens, 0, 0, values, values);
   }
   return cache;
 }
 
 bool spells(const KvCache& cache, std::span<const TokenId> ids) {
   for (std::size_t i = 0; i < cache.length(); ++i) {
-    const std::size_t column = i % KvCache::kBlockTokens;
-    if (cache.keys(i / KvCache::kBlockTokens, 0, 0)[column] != ids[i]) return false;
-    if (cache.values(i / KvCache::kBlockTokens, 0, 0)[column * 16] != ids[i]) return false;
+    const std::size_t column = i % kKvBlockTokens;
+    const KvBlock& block = cache.block(i / kKvBlockTokens);
+    if (kMemory->keys(block, 0, 0)[column] != ids[i]) return false;
+    if (kMemory->values(block, 0, 0)[column * 16] != ids[i]) return false;
   }
   return true;
 }
 
 TEST_CASE("the longest known prefix is found, to the token") {
-  PrefixCache cache(kShape, 1 << 20);
+  PrefixCache cache(kMemory, 1 << 20);
   const auto known = ids_of(200);
   CHECK(cache.find(0, known).length() == 0);
   cache.insert(0, known, reading(known));
@@ -62,20 +65,20 @@ TEST_CASE("the longest known prefix is found, to the token") {
 }
 
 TEST_CASE("what a found cache writes stays its own") {
-  PrefixCache cache(kShape, 1 << 20);
+  PrefixCache cache(kMemory, 1 << 20);
   const auto known = ids_of(100);
   cache.insert(0, known, reading(known));
   KvCache found = cache.find(0, known);
   found.truncate(70);
   found.extend(71);
   const std::uint16_t other[16] = {7};
-  found.store(70, 0, 0, other, other);
+  kMemory->store(found.block(1), 70 - kKvBlockTokens, 0, 0, other, other);
   CHECK(spells(cache.find(0, known), known));
 }
 
 TEST_CASE("what is used latest goes last, what is expected sooner stays longer") {
-  const std::size_t block = KvCache(kShape).block_bytes();
-  PrefixCache cache(kShape, 3 * block);
+  const std::size_t block = kMemory->block_bytes();
+  PrefixCache cache(kMemory, 3 * block);
   const auto a = ids_of(64, 1000), b = ids_of(64, 2000), c = ids_of(64, 3000), d = ids_of(64, 4000);
   for (const auto* ids : {&a, &b, &c}) cache.insert(0, *ids, reading(*ids));
   CHECK(cache.find(0, a).length() == 64);
@@ -96,7 +99,7 @@ TEST_CASE("what is used latest goes last, what is expected sooner stays longer")
 
 TEST_CASE("random prompts against a list of all that were read") {
   std::mt19937 random(3);
-  PrefixCache cache(kShape, std::size_t{1} << 30);
+  PrefixCache cache(kMemory, std::size_t{1} << 30);
   std::vector<std::vector<TokenId>> read;
   for (int round = 0; round < 400; ++round) {
     std::vector<TokenId> ids;
@@ -115,7 +118,7 @@ TEST_CASE("random prompts against a list of all that were read") {
     const KvCache found = cache.find(0, ids);
     // Blocks are whole but for the last: one that diverges in the middle may hide a longer one.
     CHECK(found.length() <= longest);
-    CHECK(found.length() + KvCache::kBlockTokens > longest);
+    CHECK(found.length() + kKvBlockTokens > longest);
     CHECK(spells(found, ids));
     if (ids.empty()) continue;
     cache.insert(0, ids, reading(ids));

@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "inference/cpu/thread_pool.h"
 #include "inference/sampler.h"
 #include "tests/fakes/reference_forward.h"
 #include "tests/inference/temporary_model.h"
@@ -22,9 +21,7 @@ std::vector<TokenId> text_ids(std::size_t n) {
   return ids;
 }
 
-Session open(const std::shared_ptr<const Model>& model, cpu::ThreadPool& pool) {
-  return Session::open(model, pool).value();
-}
+Session open(const std::shared_ptr<const Model>& model) { return Session::open(model).value(); }
 
 /// Logits after every token, read `chunk` tokens an append.
 Rows all_logits(Session& session, std::span<const TokenId> ids, std::size_t chunk) {
@@ -79,12 +76,11 @@ const TensorType kTypes[] = {TensorType::kF32,  TensorType::kF16,  TensorType::k
                              TensorType::kQ5_K, TensorType::kQ6_K};
 
 TEST_CASE("logits equal the reference in double, for each architecture and format") {
-  cpu::ThreadPool pool(2);
   const auto ids = text_ids(70);  // more than one block of the cache
   for (const std::string& architecture : kArchitectures) {
     for (const TensorType type : kTypes) {
       const TemporaryModel file(options_for(architecture, type));
-      auto session = open(file.load(), pool);
+      auto session = open(file.load());
       const Rows rows = all_logits(session, ids, 64);
       const auto expected = fakes::reference_logits(*GgufFile::open(file.path()), ids);
       REQUIRE(expected);
@@ -100,7 +96,6 @@ TEST_CASE("logits equal the reference in double, for each architecture and forma
 }
 
 TEST_CASE("windows end where the reference ends them, also at the borders of cache blocks") {
-  cpu::ThreadPool pool(2);
   const auto ids = text_ids(200);
   for (const std::uint32_t window : {1U, 2U, 63U, 64U, 65U, 130U, 200U, 1000U}) {
     auto options = options_for("gemma3", TensorType::kF32);
@@ -111,7 +106,7 @@ TEST_CASE("windows end where the reference ends them, also at the borders of cac
     REQUIRE(expected);
     for (const std::size_t chunk : {1UL, 50UL, 200UL}) {
       INFO("window " << window << ", chunks of " << chunk);
-      auto session = open(model, pool);
+      auto session = open(model);
       CHECK(relative_error(all_logits(session, ids, chunk), *expected) <= 1e-3);
     }
   }
@@ -139,12 +134,11 @@ TEST_CASE("logits are the same bits for any threads, chunks and level") {
       const TemporaryModel file(options_for(architecture, type));
       Rows expected;
       for (const cpu::Level level : levels) {
-        const auto model = file.load(level);
         for (const std::size_t threads : {1UL, 2UL, 3UL}) {
-          cpu::ThreadPool pool(threads, {.yield_to_load = false});
+          const auto model = file.load(*cpu_backend(threads, level, {.yield_to_load = false}));
           for (const std::size_t chunk : {1UL, 17UL, 512UL}) {
             if (level == cpu::Level::kScalar && chunk == 1 && threads > 1) continue;  // slow
-            auto session = open(model, pool);
+            auto session = open(model);
             const Rows rows = all_logits(session, ids, chunk);
             if (expected.empty()) expected = rows;
             INFO("level " << to_string(level) << ", " << threads << " threads, chunks of "
@@ -158,11 +152,10 @@ TEST_CASE("logits are the same bits for any threads, chunks and level") {
 }
 
 TEST_CASE("append gives the logits that append_each gives last") {
-  cpu::ThreadPool pool(2);
   const auto model = tiny();
   const auto ids = text_ids(300);
-  auto one = open(model, pool);
-  auto each = open(model, pool);
+  auto one = open(model);
+  auto each = open(model);
   REQUIRE(one.append(ids));
   std::vector<std::size_t> seen;
   std::vector<float> last;
@@ -178,18 +171,17 @@ TEST_CASE("append gives the logits that append_each gives last") {
 }
 
 TEST_CASE("forks and truncations give the logits of a session that read the same") {
-  cpu::ThreadPool pool(2);
   const auto model = tiny();
   const auto ids = text_ids(200);
   const auto fresh = [&](std::span<const TokenId> read) {
-    auto session = open(model, pool);
+    auto session = open(model);
     REQUIRE(session.append(read));
     return std::vector(session.logits().begin(), session.logits().end());
   };
   const auto logits = [](const Session& session) {
     return std::vector(session.logits().begin(), session.logits().end());
   };
-  auto session = open(model, pool);
+  auto session = open(model);
   REQUIRE(session.append(std::span(ids).first(100)));
   auto other = session.fork();
   CHECK(logits(other) == logits(session));
@@ -215,9 +207,8 @@ TEST_CASE("forks and truncations give the logits of a session that read the same
 }
 
 TEST_CASE("continuations are scored together as they are one by one") {
-  cpu::ThreadPool pool(2);
   const auto model = tiny();
-  auto session = open(model, pool);
+  auto session = open(model);
   const auto ids = text_ids(70);
   const std::vector<std::vector<TokenId>> continuations = {{5},    {5, 6, 7},    text_ids(400),
                                                            {9, 9}, text_ids(64), {1, 2, 3, 4, 5}};
@@ -247,9 +238,8 @@ TEST_CASE("continuations are scored together as they are one by one") {
 }
 
 TEST_CASE("what can't be read is refused and leaves the session as it was") {
-  cpu::ThreadPool pool(1);
   const auto model = tiny();
-  auto session = Session::open(model, pool, {.context_length_max = 10}).value();
+  auto session = Session::open(model, {.context_length_max = 10}).value();
   CHECK(session.context_length() == 10);
   CHECK(session.logits().empty());
   REQUIRE(session.append(text_ids(6)));
@@ -267,14 +257,13 @@ TEST_CASE("what can't be read is refused and leaves the session as it was") {
   CHECK(session.tokens().size() == 6);
   CHECK(std::vector(session.logits().begin(), session.logits().end()) == before);
   REQUIRE(session.append(text_ids(4)));
-  CHECK(Session::open(model, pool, {.context_length_max = 513}).error().code ==
+  CHECK(Session::open(model, {.context_length_max = 513}).error().code ==
         ErrorCode::kInvalidArgument);
 }
 
 TEST_CASE("an append that is cancelled between chunks leaves nothing behind") {
-  cpu::ThreadPool pool(1);
   const auto model = tiny();
-  auto session = open(model, pool);
+  auto session = open(model);
   std::stop_source stop;
   const auto ids = text_ids(400);
   const auto read = session.append_each(
@@ -282,7 +271,7 @@ TEST_CASE("an append that is cancelled between chunks leaves nothing behind") {
   CHECK(read.error().code == ErrorCode::kCancelled);
   CHECK(session.tokens().empty());
   REQUIRE(session.append(std::span(ids).first(3)));
-  auto fresh = open(model, pool);
+  auto fresh = open(model);
   REQUIRE(fresh.append(std::span(ids).first(3)));
   CHECK(std::vector(session.logits().begin(), session.logits().end()) ==
         std::vector(fresh.logits().begin(), fresh.logits().end()));

@@ -9,11 +9,19 @@
 #include <string>
 #include <string_view>
 
+#include "inference/cpu/backend.h"
 #include "inference/model.h"
 #include "tests/fakes/gguf_writer.h"
 #include "tests/fakes/tiny_model.h"
 
 namespace weft::inference {
+
+/// The CPU with `threads` threads, for tests.
+inline std::shared_ptr<const Backend> cpu_backend(std::size_t threads = 2,
+                                                  cpu::Level level = cpu::best_level(),
+                                                  const cpu::ThreadPoolOptions& options = {}) {
+  return cpu::make_backend(level, std::make_shared<cpu::ThreadPool>(threads, options));
+}
 
 class TemporaryModel {
  public:
@@ -33,13 +41,11 @@ class TemporaryModel {
 
   const std::filesystem::path& path() const { return path_; }
 
-  Result<std::shared_ptr<const Model>> try_load(cpu::Level level = cpu::best_level()) const {
-    ModelOptions options;
-    options.level = level;
-    return Model::load(path_, options);
+  Result<std::shared_ptr<const Model>> try_load(const Backend& backend = *cpu_backend()) const {
+    return Model::load(path_, backend);
   }
-  std::shared_ptr<const Model> load(cpu::Level level = cpu::best_level()) const {
-    auto model = try_load(level);
+  std::shared_ptr<const Model> load(const Backend& backend = *cpu_backend()) const {
+    auto model = try_load(backend);
     if (!model) throw std::runtime_error(model.error().message);
     return *model;
   }
@@ -48,8 +54,9 @@ class TemporaryModel {
   std::filesystem::path path_;
 };
 
-inline std::shared_ptr<const Model> tiny(const fakes::TinyModelOptions& options = {}) {
-  return TemporaryModel(options).load();
+inline std::shared_ptr<const Model> tiny(const fakes::TinyModelOptions& options = {},
+                                         const Backend& backend = *cpu_backend()) {
+  return TemporaryModel(options).load(backend);
 }
 
 /// Where the bytes after `text` begin.

@@ -1,8 +1,8 @@
-#include "inference/attention.h"
+#include "inference/cpu/attention.h"
 
 #include <algorithm>
 
-namespace weft::inference {
+namespace weft::inference::cpu {
 namespace {
 
 /// Enough rows to reuse each key loaded, few enough that their scores stay in the second-level
@@ -12,9 +12,9 @@ constexpr std::size_t kScoresMax = 48 * 1024;
 
 /// Whether both see the block that holds `position`.
 bool share_block(const QueryToken& a, const QueryToken& b, std::size_t position) {
-  const std::size_t block = position / KvCache::kBlockTokens;
+  const std::size_t block = position / kKvBlockTokens;
   return a.cache == b.cache || (block < a.cache->blocks() && block < b.cache->blocks() &&
-                                a.cache->keys(block, 0, 0) == b.cache->keys(block, 0, 0));
+                                a.cache->block(block) == b.cache->block(block));
 }
 
 }  // namespace
@@ -48,4 +48,4 @@ std::vector<QueryTile> tile_queries(std::span<const QueryToken> tokens, std::siz
   return tiles;
 }
 
-}  // namespace weft::inference
+}  // namespace weft::inference::cpu

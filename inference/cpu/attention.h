@@ -1,7 +1,7 @@
 #pragma once
 // Which tokens of a step attend together. Tokens in one tile meet each KV block once: the tokens of
 // a prompt, and siblings whose caches share the blocks of a common prefix. How tokens are tiled
-// doesn't change a bit of what they attend to. Private to inference.
+// doesn't change a bit of what they attend to. Private to inference/cpu.
 
 #include <cstddef>
 #include <span>
@@ -9,7 +9,7 @@
 
 #include "inference/kv_cache.h"
 
-namespace weft::inference {
+namespace weft::inference::cpu {
 
 /// The queries of one token.
 struct QueryToken {
@@ -46,18 +46,18 @@ struct BlockRun {
 template <typename Body>
 void for_block_runs(std::span<const QueryToken> tokens, QueryTile tile, std::size_t first,
                     std::size_t last, const Body& body) {
-  constexpr std::size_t kBlock = KvCache::kBlockTokens;
+  constexpr std::size_t kBlock = kKvBlockTokens;
   for (std::size_t b = first; b < last; ++b) {
     for (std::size_t i = tile.begin; i < tile.end;) {
       if (tokens[i].position < b * kBlock) {
         ++i;
         continue;
       }
-      const auto* block = tokens[i].cache->keys(b, 0, 0);
+      const KvBlock& block = tokens[i].cache->block(b);
       std::size_t end = i;
       std::size_t seen = 0;
       while (end < tile.end && tokens[end].position >= b * kBlock &&
-             tokens[end].cache->keys(b, 0, 0) == block) {
+             tokens[end].cache->block(b) == block) {
         const std::size_t here = tokens[end].position + 1 - b * kBlock;
         if (here > seen) seen = here;
         ++end;
@@ -68,4 +68,4 @@ void for_block_runs(std::span<const QueryToken> tokens, QueryTile tile, std::siz
   }
 }
 
-}  // namespace weft::inference
+}  // namespace weft::inference::cpu

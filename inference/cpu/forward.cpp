@@ -1,12 +1,10 @@
-#include "inference/forward.h"
+#include "inference/cpu/forward.h"
 
 #include <algorithm>
 #include <cassert>
 #include <cmath>
 
-#include "inference/model_config.h"
-
-namespace weft::inference {
+namespace weft::inference::cpu {
 namespace {
 
 struct Range {
@@ -18,8 +16,8 @@ Range share(std::size_t count, std::size_t thread, std::size_t threads) noexcept
   return {count * thread / threads, count * (thread + 1) / threads};
 }
 
-unsigned kind_bit(const cpu::Matrix& matrix) noexcept {
-  return 1U << static_cast<unsigned>(cpu::activation_kind(matrix.type()));
+unsigned kind_bit(const Matrix& matrix) noexcept {
+  return 1U << static_cast<unsigned>(activation_kind(matrix.type()));
 }
 
 }  // namespace
@@ -28,12 +26,12 @@ void QuantisedInput::prepare(unsigned kinds, std::size_t rows, std::size_t colum
   kinds_ = kinds;
   for (std::size_t i = 0; i < forms_.size(); ++i) {
     if ((kinds & (1U << i)) != 0) {
-      forms_[i].prepare(static_cast<cpu::ActivationKind>(i), rows, columns);
+      forms_[i].prepare(static_cast<ActivationKind>(i), rows, columns);
     }
   }
 }
 
-void QuantisedInput::set_row(cpu::Level level, std::size_t row, const float* x) noexcept {
+void QuantisedInput::set_row(Level level, std::size_t row, const float* x) noexcept {
   for (std::size_t i = 0; i < forms_.size(); ++i) {
     if ((kinds_ & (1U << i)) != 0) forms_[i].set_row(level, row, x);
   }
@@ -50,7 +48,7 @@ struct Forward::Scratch {
 /// thread for itself, which is cheaper than a barrier; those of more tokens are split.
 class Forward::Worker {
  public:
-  Worker(Forward& forward, std::size_t thread, cpu::Team& team)
+  Worker(Forward& forward, std::size_t thread, Team& team)
       : f_(forward),
         config_(forward.model_.config),
         kernels_(forward.kernels_),
@@ -73,7 +71,7 @@ class Forward::Worker {
   }
 
   void logits(std::size_t first, std::size_t count, float* out) {
-    const cpu::Matrix& output = *f_.model_.output;
+    const Matrix& output = *f_.model_.output;
     const QuantisedInput& input = normed(f_.x_.data() + first * config_.width,
                                          f_.model_.output_norm, kind_bit(output), count);
     multiply(output, input, out, config_.vocabulary);
@@ -110,19 +108,19 @@ class Forward::Worker {
   }
 
   /// y = this thread's rows of matrix . input; returns which.
-  cpu::RowRange multiply(const cpu::Matrix& matrix, const QuantisedInput& input, float* y,
-                         std::size_t stride) {
-    const cpu::RowRange rows = matrix.partition(thread_, team_.size());
+  RowRange multiply(const Matrix& matrix, const QuantisedInput& input, float* y,
+                    std::size_t stride) {
+    const RowRange rows = matrix.partition(thread_, team_.size());
     if (rows.begin < rows.end) {
-      matrix.multiply(input.of(cpu::activation_kind(matrix.type())), rows, y, stride);
+      matrix.multiply(input.of(activation_kind(matrix.type())), rows, y, stride);
     }
     return rows;
   }
 
   /// multiply() and, where there is one, the bias.
-  void project(const cpu::Matrix& matrix, const std::vector<float>& bias,
-               const QuantisedInput& input, float* y) {
-    const cpu::RowRange rows = multiply(matrix, input, y, matrix.rows());
+  void project(const Matrix& matrix, const std::vector<float>& bias, const QuantisedInput& input,
+               float* y) {
+    const RowRange rows = multiply(matrix, input, y, matrix.rows());
     if (bias.empty() || rows.begin == rows.end) return;
     for (std::size_t i = 0; i < f_.queries_.tokens.size(); ++i) {
       kernels_.add(y + i * matrix.rows() + rows.begin, bias.data() + rows.begin,
@@ -132,10 +130,10 @@ class Forward::Worker {
 
   /// multiply() and add to the first `count` rows of the residual stream; normed before, if `norm`
   /// isn't empty.
-  void add_branch(const cpu::Matrix& matrix, const QuantisedInput& input, std::size_t count,
+  void add_branch(const Matrix& matrix, const QuantisedInput& input, std::size_t count,
                   const std::vector<float>& norm) {
     float* y = f_.y_.data();
-    const cpu::RowRange rows = multiply(matrix, input, y, config_.width);
+    const RowRange rows = multiply(matrix, input, y, config_.width);
     if (!norm.empty()) return add_normed(count, norm);
     if (rows.begin == rows.end) return;
     for (std::size_t i = 0; i < count; ++i) {
@@ -195,7 +193,9 @@ class Forward::Worker {
       place(k, row, layer, weights.k_norm);
       kernels_.to_half(k, hd, key);
       kernels_.to_half(f_.v_.data() + i * hd, hd, value);
-      tokens[row].cache->store(tokens[row].position, layer, i % config_.kv_heads, key, value);
+      const QueryToken& token = tokens[row];
+      f_.kv_->store(token.cache->block(token.position / kKvBlockTokens),
+                    token.position % kKvBlockTokens, layer, i % config_.kv_heads, key, value);
     }
     team_.barrier();
   }
@@ -247,7 +247,7 @@ class Forward::Worker {
   /// values, block after block. llama.cpp rounds queries and weights to fp16.
   void attend_tile(std::size_t layer, std::span<const QueryToken> tokens, QueryTile tile,
                    std::size_t kv_head, Range heads) {
-    constexpr std::size_t kBlock = KvCache::kBlockTokens;
+    constexpr std::size_t kBlock = kKvBlockTokens;
     const std::size_t hd = config_.head_width;
     const std::size_t each = heads.end - heads.begin;
     const std::size_t rows = (tile.end - tile.begin) * each;
@@ -277,8 +277,8 @@ class Forward::Worker {
     }
     for_block_runs(tokens, tile, first_block, last_block, [&](const BlockRun& run) {
       const std::size_t r = (run.tokens.begin - tile.begin) * each;
-      kernels_.attention_scores(tokens[run.tokens.begin].cache->keys(run.block, layer, kv_head), hd,
-                                s.queries.data() + r * hd,
+      const KvBlock& block = tokens[run.tokens.begin].cache->block(run.block);
+      kernels_.attention_scores(f_.kv_->keys(block, layer, kv_head), hd, s.queries.data() + r * hd,
                                 (run.tokens.end - run.tokens.begin) * each, run.positions,
                                 s.scores.data() + r * stride + run.block * kBlock - origin, stride);
     });
@@ -290,9 +290,10 @@ class Forward::Worker {
     }
     for_block_runs(tokens, tile, first_block, last_block, [&](const BlockRun& run) {
       const std::size_t r = (run.tokens.begin - tile.begin) * each;
-      kernels_.attention_values(tokens[run.tokens.begin].cache->values(run.block, layer, kv_head),
-                                hd, s.scores.data() + r * stride + run.block * kBlock - origin,
-                                stride, (run.tokens.end - run.tokens.begin) * each, run.positions,
+      const KvBlock& block = tokens[run.tokens.begin].cache->block(run.block);
+      kernels_.attention_values(f_.kv_->values(block, layer, kv_head), hd,
+                                s.scores.data() + r * stride + run.block * kBlock - origin, stride,
+                                (run.tokens.end - run.tokens.begin) * each, run.positions,
                                 s.out.data() + r * hd);
     });
     for (std::size_t r = 0; r < rows; ++r) {
@@ -305,7 +306,7 @@ class Forward::Worker {
   void feed_forward(const LayerWeights& layer, std::size_t rows) {
     const std::size_t ffn = config_.ffn_width;
     const QuantisedInput& input = normed(f_.x_.data(), layer.ffn_norm, f_.normed_kinds_, rows);
-    const cpu::RowRange mine = multiply(*layer.gate, input, f_.gate_.data(), ffn);
+    const RowRange mine = multiply(*layer.gate, input, f_.gate_.data(), ffn);
     multiply(*layer.up, input, f_.up_.data(), ffn);
     const auto activate = config_.activation == Activation::kSilu ? kernels_.silu_multiply
                                                                   : kernels_.gelu_tanh_multiply;
@@ -323,16 +324,19 @@ class Forward::Worker {
 
   Forward& f_;
   const ModelConfig& config_;
-  const cpu::VectorKernels& kernels_;
+  const VectorKernels& kernels_;
   std::size_t thread_;
-  cpu::Team& team_;
+  Team& team_;
   Scratch& scratch_;
 };
 
-Forward::Forward(const Model::State& model, cpu::ThreadPool& pool)
+Forward::Forward(const ModelWeights& model, ThreadPool& pool)
     : model_(model),
-      kernels_(cpu::vector_kernels(model.level)),
+      kernels_(vector_kernels(model.level)),
       pool_(pool),
+      kv_(std::make_shared<KvBlocks>(
+          KvShape{model.config.layers, model.config.kv_heads, model.config.head_width})),
+      memory_(kv_),
       scratch_(pool.size()) {
   for (const LayerWeights& layer : model_.layers) {
     for (const auto* matrix : {&layer.q, &layer.k, &layer.v, &layer.gate, &layer.up}) {
@@ -356,8 +360,8 @@ Result<void> Forward::embed(std::span<const Slice> slices) {
   std::span<float> to(x_);
   for (const Slice& slice : slices) {
     for (const TokenId id : slice.ids) {
-      WEFT_TRY_VOID(model_.file.read_rows(*model_.embedding, static_cast<std::uint64_t>(id), 1,
-                                          to.first(width)));
+      WEFT_TRY_VOID(model_.file->read_rows(*model_.embedding, static_cast<std::uint64_t>(id), 1,
+                                           to.first(width)));
       if (model_.config.embedding_scale != 1) {
         for (float& value : to.first(width)) value *= model_.config.embedding_scale;
       }
@@ -432,15 +436,17 @@ Result<void> Forward::read(std::span<const Slice> slices) {
   WEFT_TRY_VOID(embed(slices));
   plan(slices);
   rotations();
-  pool_.run([&](std::size_t thread, cpu::Team& team) { Worker(*this, thread, team).run(); });
+  pool_.run([&](std::size_t thread, Team& team) { Worker(*this, thread, team).run(); });
   return {};
 }
 
-void Forward::logits(std::size_t first, std::size_t count, float* out) {
+Result<void> Forward::logits(std::size_t first, std::size_t count, std::span<float> out) {
   assert(count <= kLogitsRowsMax && first + count <= wanted_.tokens.size());
-  pool_.run([&](std::size_t thread, cpu::Team& team) {
-    Worker(*this, thread, team).logits(first, count, out);
+  assert(out.size() >= count * model_.config.vocabulary);
+  pool_.run([&](std::size_t thread, Team& team) {
+    Worker(*this, thread, team).logits(first, count, out.data());
   });
+  return {};
 }
 
-}  // namespace weft::inference
+}  // namespace weft::inference::cpu

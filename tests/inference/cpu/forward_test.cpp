@@ -1,22 +1,18 @@
-#include "inference/forward.h"
+#include "inference/cpu/forward.h"
 
 #include <catch2/catch.hpp>
 #include <random>
 #include <vector>
 
-#include "inference/attention.h"
-#include "inference/model_state.h"
+#include "inference/cpu/attention.h"
 #include "tests/inference/temporary_model.h"
 
-namespace weft::inference {
+namespace weft::inference::cpu {
 namespace {
 
 using Rows = std::vector<std::vector<float>>;
 
-KvCache cache_of(const Model& model) {
-  const ModelConfig& config = model.config();
-  return KvCache({config.layers, config.kv_heads, config.head_width});
-}
+KvCache cache_of(const StepRunner& runner) { return KvCache(runner.kv_memory()); }
 
 std::vector<TokenId> some_ids(std::mt19937& random, std::size_t n) {
   std::vector<TokenId> ids(n);
@@ -25,21 +21,22 @@ std::vector<TokenId> some_ids(std::mt19937& random, std::size_t n) {
 }
 
 /// Logits of all wanted rows of a step.
-Rows step(Forward& forward, const Model& model, std::span<const Slice> slices) {
+Rows step(StepRunner& forward, const Model& model, std::span<const Slice> slices) {
   REQUIRE(forward.read(slices));
   std::size_t wanted = 0;
   for (const Slice& slice : slices) wanted += slice.ids.size() - slice.first_wanted;
   Rows rows;
   for (std::size_t i = 0; i < wanted; ++i) {
     rows.emplace_back(model.config().vocabulary);
-    forward.logits(i, 1, rows.back().data());
+    REQUIRE(forward.logits(i, 1, rows.back()));
   }
   return rows;
 }
 
 /// What one sequence gives when it is read alone, a token a step.
-Rows alone(Forward& forward, const Model& model, std::span<const TokenId> ids, std::size_t wanted) {
-  KvCache cache = cache_of(model);
+Rows alone(StepRunner& forward, const Model& model, std::span<const TokenId> ids,
+           std::size_t wanted) {
+  KvCache cache = cache_of(forward);
   Rows rows;
   for (std::size_t i = 0; i < ids.size(); ++i) {
     const Slice slice{ids.subspan(i, 1), &cache, i + wanted >= ids.size() ? 0U : 1U};
@@ -66,18 +63,17 @@ TEST_CASE("a step of many sequences gives each the bits it gets alone") {
   const TemporaryModel full{fakes::TinyModelOptions{}};
   const TemporaryModel window{windowed()};
   for (const TemporaryModel* file : {&full, &window}) {
-    const auto model = file->load();
     for (const std::size_t threads : {1UL, 3UL}) {
-      cpu::ThreadPool pool(threads, {.yield_to_load = false});
-      Forward forward(model->state(), pool);
+      const auto model = file->load(*cpu_backend(threads, best_level(), {.yield_to_load = false}));
+      const auto forward = model->weights().open_runner().value();
       for (const std::size_t prefix : {0UL, 1UL, 63UL, 64UL, 65UL, 130UL}) {
         for (const std::size_t batch : kBatches) {
           const auto common = some_ids(random, prefix);
-          KvCache shared = cache_of(*model);
+          KvCache shared = cache_of(*forward);
           for (std::size_t i = 0; i < prefix; ++i) {  // read in pieces of a random length
             const std::size_t n = std::min<std::size_t>(1 + random() % 40, prefix - i);
             const Slice slice{std::span(common).subspan(i, n), &shared, n};
-            step(forward, *model, std::span(&slice, 1));
+            step(*forward, *model, std::span(&slice, 1));
             i += n - 1;
           }
           // Siblings fork the prefix; each reads a tail of its own, of which some rows are wanted.
@@ -93,10 +89,10 @@ TEST_CASE("a step of many sequences gives each the bits it gets alone") {
             slices.push_back({tails[i], &caches[i], tails[i].size() - wanted});
             auto all = common;
             all.insert(all.end(), tails[i].begin(), tails[i].end());
-            for (auto& row : alone(forward, *model, all, wanted)) expected.push_back(row);
+            for (auto& row : alone(*forward, *model, all, wanted)) expected.push_back(row);
           }
           INFO(threads << " threads, prefix " << prefix << ", batch " << batch);
-          CHECK(step(forward, *model, slices) == expected);
+          CHECK(step(*forward, *model, slices) == expected);
         }
       }
     }
@@ -104,11 +100,12 @@ TEST_CASE("a step of many sequences gives each the bits it gets alone") {
 }
 
 TEST_CASE("tiles hold neighbours that share a block, and no more than fit") {
-  KvCache a({1, 1, 16});
+  const auto memory = std::make_shared<const KvBlocks>(KvShape{1, 1, 16});
+  KvCache a(memory);
   a.extend(200);
   KvCache b = a;  // shares all of a's blocks
   b.extend(201);
-  KvCache other({1, 1, 16});
+  KvCache other(memory);
   other.extend(200);
   const std::vector<QueryToken> tokens = {
       {0, 0, 198, &a}, {1, 1, 199, &a}, {2, 2, 200, &b}, {3, 3, 199, &other}};
@@ -133,4 +130,4 @@ TEST_CASE("tiles hold neighbours that share a block, and no more than fit") {
 }
 
 }  // namespace
-}  // namespace weft::inference
+}  // namespace weft::inference::cpu

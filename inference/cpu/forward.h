@@ -3,64 +3,52 @@
 // do otherwise (norms of heads and branches, windows, the activation) is data in ModelConfig.
 // A step takes tokens of any number of sequences through all layers in one run of the thread pool.
 // What a token's logits are doesn't depend on the step that it came in, nor on the number of
-// threads. Private to inference.
+// threads. Private to inference/cpu.
 // Source: Touvron et al. 2023 (LLaMA), Qwen team 2024 and 2025 (Qwen2, Qwen3), Gemma team 2025
 // (Gemma 3).
 
 #include <array>
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "base/result.h"
-#include "inference/attention.h"
+#include "inference/backend.h"
+#include "inference/cpu/attention.h"
+#include "inference/cpu/kv_blocks.h"
 #include "inference/cpu/matrix.h"
 #include "inference/cpu/thread_pool.h"
 #include "inference/cpu/vector_kernels.h"
-#include "inference/kv_cache.h"
-#include "inference/model_state.h"
+#include "inference/cpu/weights.h"
 #include "inference/token.h"
 
-namespace weft::inference {
+namespace weft::inference::cpu {
 
 /// Rows of activations as the matrices that read them want them: one form a kind of matrix.
 class QuantisedInput {
  public:
   /// `kinds` is a set of bits 1 << ActivationKind.
   void prepare(unsigned kinds, std::size_t rows, std::size_t columns);
-  void set_row(cpu::Level level, std::size_t row, const float* x) noexcept;
-  const cpu::Activations& of(cpu::ActivationKind kind) const noexcept {
+  void set_row(Level level, std::size_t row, const float* x) noexcept;
+  const Activations& of(ActivationKind kind) const noexcept {
     return forms_[static_cast<std::size_t>(kind)];
   }
 
  private:
   unsigned kinds_ = 0;
-  std::array<cpu::Activations, cpu::kActivationKinds> forms_;
+  std::array<Activations, kActivationKinds> forms_;
 };
 
-/// Tokens that one sequence reads in a step.
-struct Slice {
-  std::span<const TokenId> ids;  // not empty
-  KvCache* cache = nullptr;      // its length is the position of ids[0]
-  std::size_t first_wanted = 0;  // of `ids`, from where on states are kept; ids.size() for none
-};
-
-/// Working memory and control of the forward pass for one model and pool. Needs itself alone.
-class Forward {
+/// Working memory and control of the forward pass for one model and pool, both borrowed.
+class Forward final : public StepRunner {
  public:
-  static constexpr std::size_t kStepTokensMax = 256;
-  static constexpr std::size_t kLogitsRowsMax = 32;
+  Forward(const ModelWeights& model, ThreadPool& pool);
+  ~Forward() override;
 
-  Forward(const Model::State& model, cpu::ThreadPool& pool);
-  ~Forward();
-
-  /// Reads 1..kStepTokensMax tokens, of different caches each slice, and leaves the states of the
-  /// wanted ones, slice after slice, for logits(). On an error the caches may have grown.
-  Result<void> read(std::span<const Slice> slices);
-
-  /// Logits after the wanted rows [first, first + count), count <= kLogitsRowsMax, into `out`
-  /// (count, vocabulary).
-  void logits(std::size_t first, std::size_t count, float* out);
+  const std::shared_ptr<const KvMemory>& kv_memory() const noexcept override { return memory_; }
+  Result<void> read(std::span<const Slice> slices) override;
+  Result<void> logits(std::size_t first, std::size_t count, std::span<float> out) override;
 
  private:
   struct Scratch;  // of one thread
@@ -79,12 +67,14 @@ class Forward {
   void rotations();
   void grow(std::size_t rows);
 
-  const Model::State& model_;
-  const cpu::VectorKernels& kernels_;
-  cpu::ThreadPool& pool_;
-  unsigned normed_kinds_ = 0;    // what reads the normed input: q, k, v, gate, up
-  unsigned attended_kinds_ = 0;  // attention_output
-  unsigned hidden_kinds_ = 0;    // down
+  const ModelWeights& model_;
+  const VectorKernels& kernels_;
+  ThreadPool& pool_;
+  std::shared_ptr<const KvBlocks> kv_;
+  std::shared_ptr<const KvMemory> memory_;  // the same
+  unsigned normed_kinds_ = 0;               // what reads the normed input: q, k, v, gate, up
+  unsigned attended_kinds_ = 0;             // attention_output
+  unsigned hidden_kinds_ = 0;               // down
 
   std::vector<std::size_t> windows_;       // the different ones of all layers
   std::vector<std::size_t> layer_window_;  // (layers), an index of windows_
@@ -103,4 +93,4 @@ class Forward {
   std::vector<Scratch> scratch_;
 };
 
-}  // namespace weft::inference
+}  // namespace weft::inference::cpu

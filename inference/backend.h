@@ -1,0 +1,93 @@
+#pragma once
+// Where a model computes, as the rest sees it: weights put there, memory for keys and values, and
+// steps that take tokens of any number of sequences to logits. Everything above (Model, Session,
+// Engine) speaks to these interfaces alone, a call a step; inference/cpu implements them, and a GPU
+// would.
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <stop_token>
+#include <string>
+
+#include "base/result.h"
+#include "inference/kv_cache.h"
+#include "inference/model_config.h"
+#include "inference/token.h"
+
+namespace weft::inference {
+
+struct ModelTensors;  // inference/model_tensors.h
+
+/// What every backend takes at once.
+inline constexpr std::size_t kStepTokensMax = 256;
+inline constexpr std::size_t kLogitsRowsMax = 32;
+
+/// Tokens that one sequence reads in a step.
+struct Slice {
+  std::span<const TokenId> ids;  // not empty
+  KvCache* cache = nullptr;      // its length is the position of ids[0]
+  std::size_t first_wanted = 0;  // of `ids`, from where on logits are wanted; ids.size() for none
+};
+
+/// Runs steps of one model, with working memory of its own. Needs itself alone.
+class StepRunner {
+ public:
+  virtual ~StepRunner() = default;
+
+  /// Of the caches that it reads and extends.
+  virtual const std::shared_ptr<const KvMemory>& kv_memory() const noexcept = 0;
+
+  /// Reads 1..kStepTokensMax tokens, of different caches each slice, extends the caches by them and
+  /// keeps what logits() needs of the wanted ones, slice after slice. On an error the caches may
+  /// have grown.
+  virtual Result<void> read(std::span<const Slice> slices) = 0;
+
+  /// Logits after the wanted tokens [first, first + count) of the last step, count <=
+  /// kLogitsRowsMax, into `out` (count, vocabulary).
+  virtual Result<void> logits(std::size_t first, std::size_t count, std::span<float> out) = 0;
+};
+
+/// A model's weights where they are computed with. Immutable; const members may run at once.
+class Weights {
+ public:
+  virtual ~Weights() = default;
+
+  virtual std::size_t size_bytes() const noexcept = 0;  // in the backend's memory
+  /// Borrows the weights.
+  virtual Result<std::unique_ptr<StepRunner>> open_runner() const = 0;
+};
+
+struct LoadOptions {
+  std::stop_token stop;  // checked between tensors
+  /// Bytes of weights read so far, and of all. Called one at a time, but from any thread.
+  std::function<void(std::uint64_t done, std::uint64_t total)> on_progress;
+};
+
+/// One serves all models of a process. Const members may run at once.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  virtual std::string name() const = 0;  // "cpu avx2"
+
+  /// Borrows `file`, which outlives the weights; the backend needn't. Errors: kCorrupt for values
+  /// that can't be computed with (the tensor is named), kCancelled, kIo, kResourceExhausted.
+  virtual Result<std::unique_ptr<const Weights>> load(const GgufFile& file,
+                                                      const ModelConfig& config,
+                                                      const ModelTensors& tensors,
+                                                      const LoadOptions& options) const = 0;
+};
+
+struct BackendOptions {
+  std::string cpu_level;    // "scalar", "avx2", "avx512vnni"; "" = the best that this CPU runs
+  std::size_t threads = 0;  // 0 = one a physical core
+};
+
+/// The backend of this machine: the CPU. Errors: kInvalidArgument for an unknown level,
+/// kUnsupported for one that the CPU lacks.
+Result<std::shared_ptr<const Backend>> open_backend(const BackendOptions& options = {});
+
+}  // namespace weft::inference

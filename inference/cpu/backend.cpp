@@ -1,0 +1,52 @@
+#include "inference/cpu/backend.h"
+
+#include <utility>
+
+#include "inference/cpu/forward.h"
+#include "inference/cpu/weights.h"
+
+namespace weft::inference::cpu {
+namespace {
+
+class LoadedWeights final : public Weights {
+ public:
+  LoadedWeights(ModelWeights weights, std::shared_ptr<ThreadPool> pool)
+      : weights_(std::move(weights)), pool_(std::move(pool)) {}
+
+  std::size_t size_bytes() const noexcept override { return weights_.size_bytes; }
+  Result<std::unique_ptr<StepRunner>> open_runner() const override {
+    return std::unique_ptr<StepRunner>(std::make_unique<Forward>(weights_, *pool_));
+  }
+
+ private:
+  ModelWeights weights_;
+  std::shared_ptr<ThreadPool> pool_;
+};
+
+class CpuBackend final : public Backend {
+ public:
+  CpuBackend(Level level, std::shared_ptr<ThreadPool> pool)
+      : level_(level), pool_(std::move(pool)) {}
+
+  std::string name() const override { return "cpu " + std::string(to_string(level_)); }
+
+  Result<std::unique_ptr<const Weights>> load(const GgufFile& file, const ModelConfig& config,
+                                              const ModelTensors& tensors,
+                                              const LoadOptions& options) const override {
+    WEFT_TRY(weights, load_weights(file, config, tensors, level_, options));
+    return std::unique_ptr<const Weights>(
+        std::make_unique<LoadedWeights>(std::move(weights), pool_));
+  }
+
+ private:
+  Level level_;
+  std::shared_ptr<ThreadPool> pool_;
+};
+
+}  // namespace
+
+std::shared_ptr<const Backend> make_backend(Level level, std::shared_ptr<ThreadPool> pool) {
+  return std::make_shared<CpuBackend>(level, std::move(pool));
+}
+
+}  // namespace weft::inference::cpu
