@@ -268,8 +268,14 @@ Result<Rows> embed(const Matrix& embedding, std::span<const inference::TokenId> 
 Result<std::vector<std::vector<double>>> reference_logits(const GgufFile& file,
                                                           std::span<const inference::TokenId> ids) {
   WEFT_TRY(config, read_config(file));
+  WEFT_TRY(embedding, read_matrix(file, "token_embd.weight", config.width));
+  WEFT_TRY(rows, embed(embedding, ids));
+  return reference_logits_of_rows(file, std::move(rows));
+}
+
+Result<Rows> reference_logits_of_rows(const GgufFile& file, Rows residual) {
+  WEFT_TRY(config, read_config(file));
   WEFT_TRY(head, read_matrix(file, "token_embd.weight", config.width));
-  WEFT_TRY(residual, embed(head, ids));
   if (config.architecture == "gemma3") {
     for (Vector& x : residual) {
       for (double& value : x) value *= std::sqrt(static_cast<double>(config.width));

@@ -19,4 +19,8 @@ namespace weft::fakes {
 Result<std::vector<std::vector<double>>> reference_logits(const inference::GgufFile& file,
                                                           std::span<const inference::TokenId> ids);
 
+/// The same for rows as the embedding's, of a width each, in place of ids.
+Result<std::vector<std::vector<double>>> reference_logits_of_rows(
+    const inference::GgufFile& file, std::vector<std::vector<double>> rows);
+
 }  // namespace weft::fakes
