@@ -11,6 +11,7 @@
 #include "cli/models.h"
 #include "cli/verbs.h"
 #include "cli/version.h"
+#include "inference/backend.h"
 #include "inference/chat_template.h"
 #include "inference/cpu/level.h"
 #include "inference/gguf.h"
@@ -106,6 +107,12 @@ void check_model(Context& context, std::vector<Check>& checks) {
                     path->string() + ", " + human_bytes(file->size_bytes()) + ", " +
                         std::string(architecture.value_or("no architecture")),
                     ""});
+  const auto backend =
+      inference::open_backend({.cpu_level = context.config.string("engine.cpu"), .threads = 1});
+  const auto weights = fingerprint(*file);
+  if (backend && weights) {  // else the check of the CPU or of the file says why
+    checks.push_back({"numerics", State::kOk, to_string((*backend)->numerics(*weights)), ""});
+  }
   const auto tokenizer = inference::Tokenizer::from_gguf(*file);
   if (tokenizer) {
     checks.push_back(

@@ -8,6 +8,7 @@
 #include "cli/text.h"
 #include "cli/text_input.h"
 #include "cli/verbs.h"
+#include "inference/backend.h"
 #include "inference/gguf.h"
 #include "inference/safetensors.h"
 
@@ -109,6 +110,7 @@ Result<ExitCode> remove(Context& context, const std::string& name) {
 struct Inspected {
   std::string format;         // "GGUF version 3"
   std::uint32_t version = 0;  // of GGUF, else 0
+  std::string numerics;       // of results with a GGUF file here; else empty
   Json metadata = Json::object();
   std::uint64_t size_bytes = 0;
   std::uint64_t parameters = 0;
@@ -125,12 +127,16 @@ void add_tensor(Inspected& to, const std::string& name, const std::string& type,
       {{"name", name}, {"type", type}, {"dims", dims}, {"size_bytes", size_bytes}});
 }
 
-Result<Inspected> inspect_gguf(const std::filesystem::path& path) {
+Result<Inspected> inspect_gguf(const Context& context, const std::filesystem::path& path) {
   WEFT_TRY(file, inference::GgufFile::open(path));
   Inspected found;
   found.format = "GGUF version " + std::to_string(file.version());
   found.version = file.version();
   found.size_bytes = file.size_bytes();
+  WEFT_TRY(backend, inference::open_backend(
+                        {.cpu_level = context.config.string("engine.cpu"), .threads = 1}));
+  WEFT_TRY(weights, fingerprint(file));
+  found.numerics = to_string(backend->numerics(weights));
   for (const auto key : file.keys()) found.metadata[std::string(key)] = file.describe(key);
   for (const auto& tensor : file.tensors()) {
     add_tensor(found, tensor.name, std::string(to_string(tensor.type)), tensor.dims,
@@ -169,12 +175,14 @@ Result<ExitCode> inspect(Context& context, const std::string& name, bool with_te
   WEFT_TRY(path, tools->store().path_of(name));
   const bool is_safetensors =
       std::filesystem::is_directory(path) || path.extension() == ".safetensors";
-  WEFT_TRY(found, is_safetensors ? inspect_safetensors(context, path) : inspect_gguf(path));
+  WEFT_TRY(found,
+           is_safetensors ? inspect_safetensors(context, path) : inspect_gguf(context, path));
   if (context.console.json_result()) {
     Json json = {{"path", path.string()},          {"format", found.format},
                  {"size_bytes", found.size_bytes}, {"parameters", found.parameters},
                  {"tensor_types", found.types},    {"metadata", std::move(found.metadata)}};
     if (found.version != 0) json["version"] = found.version;
+    if (!found.numerics.empty()) json["numerics"] = found.numerics;
     if (with_tensors) json["tensors"] = std::move(found.tensors);
     context.console.print_json(json);
     return ExitCode::kDone;
@@ -183,6 +191,7 @@ Result<ExitCode> inspect(Context& context, const std::string& name, bool with_te
                      ", " + std::to_string(found.parameters / 1'000'000) + " M parameters, " +
                      std::to_string(found.tensors.size()) + " tensors:";
   for (const auto& [type, count] : found.types) text += " " + type + " " + std::to_string(count);
+  if (!found.numerics.empty()) text += "\nnumerics: " + found.numerics;
   text += "\n\n";
   for (const auto& [key, value] : found.metadata.items()) {
     text += key + " = " + printable(value.get<std::string>()) + "\n";

@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "inference/kv_cache.h"
 #include "inference/model_config.h"
+#include "inference/numerics_id.h"
 #include "inference/token.h"
 
 namespace weft::inference {
@@ -72,6 +73,8 @@ class Backend {
   virtual ~Backend() = default;
 
   virtual std::string name() const = 0;  // "cpu avx2"
+  /// Of results with weights of this fingerprint().
+  virtual NumericsId numerics(const std::string& weights) const = 0;
 
   /// Borrows `file`, which outlives the weights; the backend needn't. Errors: kCorrupt for values
   /// that can't be computed with (the tensor is named), kCancelled, kIo, kResourceExhausted.

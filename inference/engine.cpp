@@ -63,6 +63,7 @@ struct Engine::State {
         options(wanted),
         runner(std::move(steps)),
         prefixes(runner->kv_memory(), options.kv_bytes_max),
+        space{model->numerics()},
         block_bytes(runner->kv_memory()->block_bytes()) {}
 
   Result<std::vector<std::unique_ptr<Sequence>>> sequences_of(
@@ -83,6 +84,7 @@ struct Engine::State {
   EngineOptions options;
   std::unique_ptr<StepRunner> runner;
   PrefixCache prefixes;
+  PrefixCache::Space space;
   std::size_t block_bytes;
   std::vector<float> logits;
 
@@ -129,7 +131,7 @@ EngineCounters Engine::counters() const noexcept {
 }
 
 void Engine::expect(std::span<const TokenId> ids, std::uint64_t steps) {
-  state_->prefixes.expect(0, ids, steps);
+  state_->prefixes.expect(state_->space, ids, steps);
 }
 
 Result<std::vector<std::unique_ptr<Sequence>>> Engine::State::sequences_of(
@@ -286,7 +288,7 @@ void Engine::State::start(Sequence& sequence) {
 void Engine::State::resolve(Sequence& sequence) {
   const auto prompt = std::span<const TokenId>(sequence.prompt).first(sequence.prompt.size() - 1);
   sequence.leader = nullptr;
-  KvCache found = prefixes.find(0, prompt);
+  KvCache found = prefixes.find(space, prompt);
   if (sequence.cache && sequence.cache->length() > found.length()) found = *sequence.cache;
   for (const auto& other : active) {
     if (other.get() == &sequence || other->decoding.ended()) continue;
@@ -398,7 +400,7 @@ void Engine::State::end(Sequence& s, const Error* error) {
       std::vector<TokenId> ids = s.prompt;
       ids.insert(ids.end(), made.ids.begin(), made.ids.end());
       ids.resize(std::min(ids.size(), s.cache->length()));
-      prefixes.insert(0, ids, *s.cache);
+      prefixes.insert(space, ids, *s.cache);
     }
     prefixes.shrink(options.kv_bytes_max - std::min(kv_bytes, options.kv_bytes_max));
   }

@@ -32,6 +32,7 @@ struct Model::State {
   ChatTemplate chat_template;
   std::string template_warning;
   std::string backend;
+  NumericsId numerics;
   std::unique_ptr<const Weights> weights;  // borrows `file`
 };
 
@@ -48,6 +49,8 @@ Result<std::shared_ptr<const Model>> Model::load(const std::filesystem::path& pa
     WEFT_TRY(config, read_config(state->file, state->tokenizer.size()));
     state->config = std::move(config);
     WEFT_TRY(tensors, find_tensors(state->file, state->config));
+    WEFT_TRY(print, fingerprint(state->file));
+    state->numerics = backend.numerics(print);
     WEFT_TRY(weights, backend.load(state->file, state->config, tensors, options));
     state->weights = std::move(weights);
     return {};
@@ -67,6 +70,7 @@ const ChatTemplate& Model::chat_template() const noexcept { return state_->chat_
 const std::string& Model::template_warning() const noexcept { return state_->template_warning; }
 const std::filesystem::path& Model::path() const noexcept { return state_->file.path(); }
 const std::string& Model::backend() const noexcept { return state_->backend; }
+const NumericsId& Model::numerics() const noexcept { return state_->numerics; }
 const Weights& Model::weights() const noexcept { return *state_->weights; }
 
 }  // namespace weft::inference

@@ -34,6 +34,7 @@ class Model {
   const std::string& template_warning() const noexcept;
   const std::filesystem::path& path() const noexcept;
   const std::string& backend() const noexcept;  // its name
+  const NumericsId& numerics() const noexcept;
   const Weights& weights() const noexcept;
 
  private:

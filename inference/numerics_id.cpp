@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstring>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "base/sha256.h"
 #include "inference/gguf.h"
@@ -37,7 +39,8 @@ Result<std::string> fingerprint(const GgufFile& file) {
   for (const std::string_view key : file.keys()) {
     if (key.starts_with("tokenizer.")) continue;
     add(hash, key);
-    add(hash, file.describe(key));
+    const auto number = file.number(key);  // exactly; a description may be rounded
+    add(hash, number ? std::to_string(std::bit_cast<std::uint64_t>(*number)) : file.describe(key));
   }
   std::vector<std::byte> sample;
   for (const TensorInfo& tensor : file.tensors()) {

@@ -8,7 +8,7 @@ namespace weft::inference {
 /// One block and the tokens in it; the last of a branch may hold fewer than 64. The path from the
 /// root spells the prefix.
 struct PrefixCache::Node {
-  Space space = 0;  // of a root
+  Space space;  // of a root
   std::vector<TokenId> tokens;
   KvBlock block;
   std::uint64_t last_used = 0;
@@ -37,7 +37,7 @@ PrefixCache::PrefixCache(std::shared_ptr<const KvMemory> memory, std::size_t byt
 
 PrefixCache::~PrefixCache() = default;
 
-PrefixCache::Node& PrefixCache::root(Space space) {
+PrefixCache::Node& PrefixCache::root(const Space& space) {
   for (const auto& root : roots_) {
     if (root->space == space) return *root;
   }
@@ -46,7 +46,7 @@ PrefixCache::Node& PrefixCache::root(Space space) {
   return *made;
 }
 
-KvCache PrefixCache::find(Space space, std::span<const TokenId> ids) {
+KvCache PrefixCache::find(const Space& space, std::span<const TokenId> ids) {
   KvCache found(memory_);
   ++now_;
   for (const Node* node = &root(space); !ids.empty();) {
@@ -62,7 +62,7 @@ KvCache PrefixCache::find(Space space, std::span<const TokenId> ids) {
   return found;
 }
 
-void PrefixCache::insert(Space space, std::span<const TokenId> ids, const KvCache& cache) {
+void PrefixCache::insert(const Space& space, std::span<const TokenId> ids, const KvCache& cache) {
   assert(cache.length() >= ids.size());
   ++now_;
   Node* node = &root(space);
@@ -85,7 +85,7 @@ void PrefixCache::insert(Space space, std::span<const TokenId> ids, const KvCach
   shrink(bytes_max_);
 }
 
-void PrefixCache::expect(Space space, std::span<const TokenId> ids, std::uint64_t steps) {
+void PrefixCache::expect(const Space& space, std::span<const TokenId> ids, std::uint64_t steps) {
   for (const Node* node = &root(space); !ids.empty();) {
     const auto [child, n] = node->best(ids);
     if (child == nullptr) break;

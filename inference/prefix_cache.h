@@ -1,7 +1,7 @@
 #pragma once
 // Keys and values of what was read before, found again by its tokens: a radix tree whose nodes are
-// KV blocks, so that prompts that begin alike are read once. Nodes of different spaces (adapter,
-// attention policy, tenant) never meet. Source: Zheng et al. 2024 (RadixAttention, SGLang); Pan et
+// KV blocks, so that prompts that begin alike are read once. Nodes of different spaces
+// never meet. Source: Zheng et al. 2024 (RadixAttention, SGLang); Pan et
 // al. 2025 (KVFlow, eviction by next use).
 
 #include <cstddef>
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "inference/kv_cache.h"
+#include "inference/numerics_id.h"
 #include "inference/token.h"
 
 namespace weft::inference {
@@ -19,7 +20,13 @@ namespace weft::inference {
 /// Needs itself alone.
 class PrefixCache {
  public:
-  using Space = std::uint64_t;
+  /// What besides the tokens decides which keys and values they have, and who may see them.
+  struct Space {
+    NumericsId numerics;
+    std::uint64_t partition = 0;  // adapter, attention policy, tenant: the caller's numbering
+
+    friend bool operator==(const Space&, const Space&) = default;
+  };
   static constexpr std::uint64_t kUnknownUse = std::numeric_limits<std::uint64_t>::max();
 
   /// Holds blocks of `memory`, of `bytes_max` bytes together.
@@ -28,14 +35,14 @@ class PrefixCache {
 
   /// A cache with the longest known prefix of `ids`. It shares the blocks, the last one perhaps in
   /// part. What it finds counts as used now, and hints on it are spent.
-  KvCache find(Space space, std::span<const TokenId> ids);
+  KvCache find(const Space& space, std::span<const TokenId> ids);
 
   /// Remembers that `cache` holds `ids` first, then evicts what no longer fits.
-  void insert(Space space, std::span<const TokenId> ids, const KvCache& cache);
+  void insert(const Space& space, std::span<const TokenId> ids, const KvCache& cache);
 
   /// Says when the known prefix of `ids` will be used next, in steps of the caller's own count:
   /// what is needed latest is evicted first, and what nobody expects before all that.
-  void expect(Space space, std::span<const TokenId> ids, std::uint64_t steps);
+  void expect(const Space& space, std::span<const TokenId> ids, std::uint64_t steps);
 
   /// Evicts until at most `bytes` are held.
   void shrink(std::size_t bytes);
@@ -50,7 +57,7 @@ class PrefixCache {
     std::size_t child = 0;
   };
 
-  Node& root(Space space);
+  Node& root(const Space& space);
   void evict_one();
   static void find_victim(Node& node, Victim& best);
 

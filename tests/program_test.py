@@ -222,6 +222,9 @@ class Program(unittest.TestCase):
         self.assertEqual(raw["usage"]["completion_tokens"], 4)
         again = self.json("complete", "--raw", "The capital of France is", "-n", "4", "-m", MODEL, "--threads", "1")
         self.assertEqual(raw["ids"], again["ids"])
+        self.assertEqual(raw["numerics"], self.json("model", "inspect", MODEL)["numerics"])
+        found = {check["name"]: check["found"] for check in self.json("doctor", "-m", MODEL)["checks"]}
+        self.assertEqual(raw["numerics"], found["numerics"])
 
     @unittest.skipUnless(HAS_BASE_MODEL, "WEFT_TEST_MODELS has no gemma-3-270m.gguf")
     def test_a_base_model_continues_text_and_warns_as_a_chat_model(self):

@@ -8,6 +8,9 @@
 namespace weft::inference::cpu {
 namespace {
 
+/// Raised with every change of a kernel or of an order of sums that changes a bit of any result.
+constexpr std::uint32_t kKernelRevision = 1;
+
 class LoadedWeights final : public Weights {
  public:
   LoadedWeights(ModelWeights weights, std::shared_ptr<ThreadPool> pool)
@@ -29,6 +32,9 @@ class CpuBackend final : public Backend {
       : level_(level), pool_(std::move(pool)) {}
 
   std::string name() const override { return "cpu " + std::string(to_string(level_)); }
+  NumericsId numerics(const std::string& weights) const override {
+    return {weights, "cpu", "exact, kv f16", kKernelRevision};
+  }
 
   Result<std::unique_ptr<const Weights>> load(const GgufFile& file, const ModelConfig& config,
                                               const ModelTensors& tensors,

@@ -95,6 +95,9 @@ class ReferenceWeights final : public Weights {
 class ReferenceBackend final : public Backend {
  public:
   std::string name() const override { return "reference"; }
+  NumericsId numerics(const std::string& weights) const override {
+    return {weights, "reference", "exact", 1};
+  }
   Result<std::unique_ptr<const Weights>> load(const GgufFile& file, const ModelConfig& config,
                                               const ModelTensors&,
                                               const LoadOptions&) const override {

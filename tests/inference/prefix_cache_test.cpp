@@ -12,6 +12,8 @@ namespace {
 
 const auto kMemory = std::make_shared<const cpu::KvBlocks>(cpu::KvShape{1, 1, 16});
 
+const PrefixCache::Space kSpace{{"w", "cpu", "exact", 1}};
+
 std::vector<TokenId> ids_of(std::size_t n, TokenId first = 0) {
   std::vector<TokenId> ids(n);
   for (std::size_t i = 0; i < n; ++i) ids[i] = first + static_cast<TokenId>(i);
@@ -43,56 +45,63 @@ bool spells(const KvCache& cache, std::span<const TokenId> ids) {
 TEST_CASE("the longest known prefix is found, to the token") {
   PrefixCache cache(kMemory, 1 << 20);
   const auto known = ids_of(200);
-  CHECK(cache.find(0, known).length() == 0);
-  cache.insert(0, known, reading(known));
+  CHECK(cache.find(kSpace, known).length() == 0);
+  cache.insert(kSpace, known, reading(known));
   for (const std::size_t n : {0UL, 1UL, 63UL, 64UL, 65UL, 128UL, 199UL, 200UL}) {
     std::vector<TokenId> ids(known.begin(), known.begin() + static_cast<std::ptrdiff_t>(n));
     ids.push_back(9999);
-    const KvCache found = cache.find(0, ids);
+    const KvCache found = cache.find(kSpace, ids);
     CHECK(found.length() == n);
     CHECK(spells(found, ids));
   }
-  CHECK(cache.find(0, ids_of(300)).length() == 200);
-  CHECK(cache.find(1, known).length() == 0);  // another space
+  CHECK(cache.find(kSpace, ids_of(300)).length() == 200);
+  // Of another tenant, another file, backend, mode or revision.
+  for (const PrefixCache::Space& other :
+       {PrefixCache::Space{{"w", "cpu", "exact", 1}, 1},
+        PrefixCache::Space{{"v", "cpu", "exact", 1}}, PrefixCache::Space{{"w", "gpu", "exact", 1}},
+        PrefixCache::Space{{"w", "cpu", "fast", 1}},
+        PrefixCache::Space{{"w", "cpu", "exact", 2}}}) {
+    CHECK(cache.find(other, known).length() == 0);
+  }
   const std::size_t held = cache.size_bytes();
-  cache.insert(0, known, reading(known));  // nothing new
-  cache.insert(0, std::span(known).first(150), reading(known));
+  cache.insert(kSpace, known, reading(known));  // nothing new
+  cache.insert(kSpace, std::span(known).first(150), reading(known));
   CHECK(cache.size_bytes() == held);
   const auto longer = ids_of(250);  // the partial last block grows
-  cache.insert(0, longer, reading(longer));
+  cache.insert(kSpace, longer, reading(longer));
   CHECK(cache.size_bytes() == held);
-  CHECK(cache.find(0, longer).length() == 250);
+  CHECK(cache.find(kSpace, longer).length() == 250);
 }
 
 TEST_CASE("what a found cache writes stays its own") {
   PrefixCache cache(kMemory, 1 << 20);
   const auto known = ids_of(100);
-  cache.insert(0, known, reading(known));
-  KvCache found = cache.find(0, known);
+  cache.insert(kSpace, known, reading(known));
+  KvCache found = cache.find(kSpace, known);
   found.truncate(70);
   found.extend(71);
   const std::uint16_t other[16] = {7};
   kMemory->store(found.block(1), 70 - kKvBlockTokens, 0, 0, other, other);
-  CHECK(spells(cache.find(0, known), known));
+  CHECK(spells(cache.find(kSpace, known), known));
 }
 
 TEST_CASE("what is used latest goes last, what is expected sooner stays longer") {
   const std::size_t block = kMemory->block_bytes();
   PrefixCache cache(kMemory, 3 * block);
   const auto a = ids_of(64, 1000), b = ids_of(64, 2000), c = ids_of(64, 3000), d = ids_of(64, 4000);
-  for (const auto* ids : {&a, &b, &c}) cache.insert(0, *ids, reading(*ids));
-  CHECK(cache.find(0, a).length() == 64);
-  cache.insert(0, d, reading(d));  // b was used least recently
+  for (const auto* ids : {&a, &b, &c}) cache.insert(kSpace, *ids, reading(*ids));
+  CHECK(cache.find(kSpace, a).length() == 64);
+  cache.insert(kSpace, d, reading(d));  // b was used least recently
   CHECK(cache.size_bytes() == 3 * block);
-  CHECK(cache.find(0, b).length() == 0);
-  cache.expect(0, c, 5);
-  cache.expect(0, a, 9);
-  cache.insert(0, b, reading(b));  // nobody expects d
-  CHECK(cache.find(0, d).length() == 0);
-  cache.expect(0, b, 7);
-  cache.insert(0, d, reading(d));
-  CHECK(cache.find(0, d).length() == 0);  // d itself: the others are all expected
-  CHECK(cache.find(0, c).length() == 64);
+  CHECK(cache.find(kSpace, b).length() == 0);
+  cache.expect(kSpace, c, 5);
+  cache.expect(kSpace, a, 9);
+  cache.insert(kSpace, b, reading(b));  // nobody expects d
+  CHECK(cache.find(kSpace, d).length() == 0);
+  cache.expect(kSpace, b, 7);
+  cache.insert(kSpace, d, reading(d));
+  CHECK(cache.find(kSpace, d).length() == 0);  // d itself: the others are all expected
+  CHECK(cache.find(kSpace, c).length() == 64);
   cache.shrink(0);
   CHECK(cache.size_bytes() == 0);
 }
@@ -115,14 +124,14 @@ TEST_CASE("random prompts against a list of all that were read") {
       const auto n = std::ranges::mismatch(known, ids).in1 - known.begin();
       longest = std::max(longest, static_cast<std::size_t>(n));
     }
-    const KvCache found = cache.find(0, ids);
+    const KvCache found = cache.find(kSpace, ids);
     // Blocks are whole but for the last: one that diverges in the middle may hide a longer one.
     CHECK(found.length() <= longest);
     CHECK(found.length() + kKvBlockTokens > longest);
     CHECK(spells(found, ids));
     if (ids.empty()) continue;
-    cache.insert(0, ids, reading(ids));
-    CHECK(cache.find(0, ids).length() == ids.size());
+    cache.insert(kSpace, ids, reading(ids));
+    CHECK(cache.find(kSpace, ids).length() == ids.size());
     read.push_back(ids);
   }
 }
