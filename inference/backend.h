@@ -31,6 +31,9 @@ struct Slice {
   std::span<const TokenId> ids;  // not empty
   KvCache* cache = nullptr;      // its length is the position of ids[0]
   std::size_t first_wanted = 0;  // of `ids`, from where on logits are wanted; ids.size() for none
+  /// Read in place of the embedding's rows where not empty: (ids.size(), width), each row scaled as
+  /// the embedding's are. `ids` are kNoToken then.
+  std::span<const float> rows = {};
 };
 
 /// Runs steps of one model, with working memory of its own. Needs itself alone.

@@ -288,13 +288,15 @@ void Engine::State::start(Sequence& sequence) {
 void Engine::State::resolve(Sequence& sequence) {
   const auto prompt = std::span<const TokenId>(sequence.prompt).first(sequence.prompt.size() - 1);
   sequence.leader = nullptr;
-  KvCache found = prefixes.find(space, prompt);
+  // A prefix is what a sequence that read on would be truncated to.
+  const bool can_go_back = runner->kv_memory()->truncate_max() == KvMemory::kNoLimit;
+  KvCache found = can_go_back ? prefixes.find(space, prompt) : KvCache(runner->kv_memory());
   if (sequence.cache && sequence.cache->length() > found.length()) found = *sequence.cache;
   for (const auto& other : active) {
     if (other.get() == &sequence || other->decoding.ended()) continue;
     const std::size_t common = common_prefix(prompt, other->prompt);
     const std::size_t best = std::max(found.length(), sequence.leader ? sequence.awaited : 0);
-    if (common < best + kSharedTokensMin) continue;
+    if (!can_go_back || common < best + kSharedTokensMin) continue;
     if (other->cache->length() >= common) {
       found = *other->cache;
       found.truncate(common);
@@ -396,7 +398,7 @@ void Engine::State::end(Sequence& s, const Error* error) {
   if (s.cache) {
     kv_bytes -= s.kv_bytes;
     // What was read, for prompts to come: not a step that failed halfway.
-    if (error == nullptr) {
+    if (error == nullptr && runner->kv_memory()->truncate_max() == KvMemory::kNoLimit) {
       std::vector<TokenId> ids = s.prompt;
       ids.insert(ids.end(), made.ids.begin(), made.ids.end());
       ids.resize(std::min(ids.size(), s.cache->length()));

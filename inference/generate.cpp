@@ -16,6 +16,9 @@ Result<std::size_t> read_prompt(Session& session, std::span<const TokenId> promp
   const auto held = session.tokens();
   const auto differs = std::ranges::mismatch(held, prompt);
   auto common = static_cast<std::size_t>(differs.in1 - held.begin());
+  // Where rows were read, no token is what was read.
+  const auto no_token = std::ranges::find(held.first(common), kNoToken);
+  common = static_cast<std::size_t>(no_token - held.begin());
   // The logits after token i - 1 are what scores token i.
   const std::size_t first = std::max<std::size_t>(options.scored_begin, 1);
   const bool scores = options.on_scored && first < options.scored_end;
@@ -23,7 +26,11 @@ Result<std::size_t> read_prompt(Session& session, std::span<const TokenId> promp
   if (common == prompt.size() && common == held.size() && !session.logits().empty()) return common;
   // The last token is read again for its logits.
   common = std::min(common, prompt.size() - 1);
-  WEFT_TRY_VOID(session.truncate(common));
+  if (const auto kept = session.truncate(common); !kept) {
+    if (kept.error().code != ErrorCode::kUnsupported) return kept.error();
+    common = 0;  // the backend can't go back: all is read anew
+    WEFT_TRY_VOID(session.truncate(0));
+  }
   if (!scores) {
     WEFT_TRY_VOID(session.append(prompt.subspan(common), options.stop_token));
     return common;

@@ -4,6 +4,7 @@
 // which blocks a sequence has and whose they are.
 
 #include <cstddef>
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -25,6 +26,11 @@ class KvMemory {
   /// Throws std::bad_alloc where there is no memory left.
   virtual KvBlock new_block() const = 0;
   virtual KvBlock copy(const KvBlock& block) const = 0;
+  /// How many of its last tokens a cache can drop and be read on from there, at least those of a
+  /// step. Without limit where all layers keep all they have read, as on the CPU; a backend that
+  /// drops what a sliding window has left behind can't go back further. All can always be dropped.
+  virtual std::size_t truncate_max() const noexcept { return kNoLimit; }
+  static constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
 };
 
 /// Copying shares the blocks. Needs itself alone; copies are independent of each other.
@@ -35,7 +41,12 @@ class KvCache {
   /// Makes room to write tokens [length, new_length) and counts them as held; a partial last block
   /// that is shared is copied first. Precondition: new_length >= length().
   void extend(std::size_t new_length);
-  /// Drops all blocks past the first `new_length` tokens. Precondition: new_length <= length().
+  /// Whether the first `new_length` tokens can be kept alone. Precondition: as of truncate().
+  bool can_truncate(std::size_t new_length) const noexcept {
+    return new_length == 0 || length_ - new_length <= memory_->truncate_max();
+  }
+  /// Drops all blocks past the first `new_length` tokens. Precondition: new_length <= length(), and
+  /// can_truncate().
   void truncate(std::size_t new_length) noexcept;
 
   std::size_t length() const noexcept { return length_; }

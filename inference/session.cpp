@@ -1,6 +1,7 @@
 #include "inference/session.h"
 
 #include <algorithm>
+#include <cmath>
 #include <mutex>
 #include <string>
 
@@ -32,8 +33,10 @@ struct Session::State {
   std::shared_ptr<Workspace> workspace;
 
   Result<void> check(std::span<const TokenId> ids) const;
-  Result<void> read(std::span<const TokenId> ids, std::size_t first_wanted, const OnRow* on_row,
-                    const std::stop_token& stop);
+  Result<void> check_room(std::size_t count) const;
+  /// `rows` as in Slice; what is read was checked before.
+  Result<void> read(std::span<const TokenId> ids, std::span<const float> rows,
+                    std::size_t first_wanted, const OnRow* on_row, const std::stop_token& stop);
   Result<void> hand_out(std::size_t begin, std::size_t count, const OnRow& on_row);
 };
 
@@ -47,12 +50,16 @@ Result<void> Session::State::check(std::span<const TokenId> ids) const {
                        " is outside the vocabulary of " + std::to_string(vocabulary)};
     }
   }
+  return check_room(ids.size());
+}
+
+Result<void> Session::State::check_room(std::size_t count) const {
   const std::size_t room = context_length - tokens.size();
-  if (ids.size() > room) {
+  if (count > room) {
     return Error{ErrorCode::kResourceExhausted,
                  "the context of " + std::to_string(context_length) + " tokens holds " +
-                     std::to_string(tokens.size()) + "; " + std::to_string(ids.size()) +
-                     " more are " + std::to_string(ids.size() - room) + " too many"};
+                     std::to_string(tokens.size()) + "; " + std::to_string(count) + " more are " +
+                     std::to_string(count - room) + " too many"};
   }
   return {};
 }
@@ -75,16 +82,24 @@ Result<void> Session::State::hand_out(std::size_t begin, std::size_t count, cons
   return {};
 }
 
-Result<void> Session::State::read(std::span<const TokenId> ids, std::size_t first_wanted,
-                                  const OnRow* on_row, const std::stop_token& stop) {
-  WEFT_TRY_VOID(check(ids));
+Result<void> Session::State::read(std::span<const TokenId> ids, std::span<const float> rows,
+                                  std::size_t first_wanted, const OnRow* on_row,
+                                  const std::stop_token& stop) {
   const std::scoped_lock lock(workspace->mutex);
-  // All or nothing: whatever ends this early, also an exception of on_row, leaves what was read.
+  // All or nothing: whatever ends this early, also an exception of on_row, leaves what was read, or
+  // nothing where the backend can't go back.
   struct Rollback {
-    KvCache& cache;
+    State& state;
     std::size_t length;
-    ~Rollback() { cache.truncate(length); }
-  } rollback{cache, cache.length()};
+    ~Rollback() {
+      if (!state.cache.can_truncate(length)) {
+        length = 0;
+        state.tokens.clear();
+        state.logits.clear();
+      }
+      state.cache.truncate(length);
+    }
+  } rollback{*this, cache.length()};
 
   StepRunner& runner = *workspace->runner;
   for (std::size_t begin = 0; begin < ids.size(); begin += kStepTokensMax) {
@@ -97,7 +112,9 @@ Result<void> Session::State::read(std::span<const TokenId> ids, std::size_t firs
     const bool is_last = begin + chunk.size() == ids.size();
     std::size_t first = first_wanted > begin ? std::min(first_wanted - begin, chunk.size()) : 0;
     if (is_last) first = std::min(first, chunk.size() - 1);
-    const Slice slice{chunk, &cache, first};
+    const std::size_t width = model->config().width;
+    const auto chunk_rows = rows.empty() ? rows : rows.subspan(begin * width, chunk.size() * width);
+    const Slice slice{chunk, &cache, first, chunk_rows};
     WEFT_TRY_VOID(runner.read(std::span(&slice, 1)));
     if (on_row != nullptr && begin + chunk.size() > first_wanted) {
       WEFT_TRY_VOID(hand_out(begin + first, chunk.size() - first, *on_row));
@@ -137,14 +154,34 @@ Session& Session::operator=(Session&&) noexcept = default;
 Session::~Session() = default;
 
 Result<void> Session::append(std::span<const TokenId> ids, std::stop_token stop) {
-  return state_->read(ids, ids.size(), nullptr, stop);
+  WEFT_TRY_VOID(state_->check(ids));
+  return state_->read(ids, {}, ids.size(), nullptr, stop);
+}
+
+Result<void> Session::append(std::span<const float> rows, std::stop_token stop) {
+  const std::size_t width = state_->model->config().width;
+  if (rows.empty() || rows.size() % width != 0) {
+    return Error{ErrorCode::kInvalidArgument, std::to_string(rows.size()) +
+                                                  " values aren't rows of the model's width, " +
+                                                  std::to_string(width)};
+  }
+  const auto bad = std::ranges::find_if_not(rows, [](float v) { return std::isfinite(v); });
+  if (bad != rows.end()) {
+    const auto at = static_cast<std::size_t>(bad - rows.begin());
+    return Error{ErrorCode::kInvalidArgument, "value " + std::to_string(at % width) + " of row " +
+                                                  std::to_string(at / width) + " isn't finite"};
+  }
+  WEFT_TRY_VOID(state_->check_room(rows.size() / width));
+  const std::vector<TokenId> ids(rows.size() / width, kNoToken);
+  return state_->read(ids, rows, ids.size(), nullptr, stop);
 }
 
 Result<void> Session::append_each(
     std::span<const TokenId> ids, std::size_t first,
     const std::function<void(std::size_t i, std::span<const float> logits)>& on_row,
     std::stop_token stop) {
-  return state_->read(ids, first, &on_row, stop);
+  WEFT_TRY_VOID(state_->check(ids));
+  return state_->read(ids, {}, first, &on_row, stop);
 }
 
 Result<std::vector<ContinuationScore>> Session::score(
@@ -206,6 +243,14 @@ Result<void> Session::truncate(std::size_t length) {
     return Error{ErrorCode::kInvalidArgument,
                  "can't keep " + std::to_string(length) + " tokens; only " +
                      std::to_string(state_->tokens.size()) + " were read"};
+  }
+  if (!state_->cache.can_truncate(length)) {
+    return Error{ErrorCode::kUnsupported,
+                 "can't keep " + std::to_string(length) + " of " +
+                     std::to_string(state_->tokens.size()) + " tokens: " +
+                     state_->model->backend() + " has dropped what it would need, and goes back " +
+                     std::to_string(state_->workspace->runner->kv_memory()->truncate_max()) +
+                     " tokens at most; truncate to 0 and read anew"};
   }
   state_->cache.truncate(length);
   state_->tokens.resize(length);

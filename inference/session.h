@@ -38,10 +38,17 @@ class Session {
   Session& operator=(Session&&) noexcept;
   ~Session();
 
-  /// Reads `ids`; logits() are then those after the last. All or nothing.
+  /// Reads `ids`; logits() are then those after the last. All or nothing; or,
+  /// on a backend that can't go back, all or what was read before is forgotten too.
   /// Errors: kInvalidArgument for an id outside the vocabulary or no ids, kResourceExhausted if
   /// the context is full (says by how much), kCancelled between chunks of the prompt, kIo.
   Result<void> append(std::span<const TokenId> ids, std::stop_token stop = {});
+
+  /// Reads rows (n, width) in place of tokens: soft prompts, say. A row is like one of the model's
+  /// embedding, and scaled as those are; tokens() says kNoToken for it, and no prompt is ever taken
+  /// for what was read there. Errors: kInvalidArgument for a value that isn't finite or a size that
+  /// isn't whole rows, else those of append() of tokens.
+  Result<void> append(std::span<const float> rows, std::stop_token stop = {});
 
   /// append() that hands out the logits after each of ids[first..]: on_row(i, logits), i an index
   /// into `ids`, in order. The logits are borrowed until on_row returns.
@@ -59,12 +66,13 @@ class Session {
   /// A second session that has read the same; blocks of the cache are shared until one writes.
   Session fork() const;
   /// Forgets all but the first `length` tokens; logits() are then empty until the next append.
-  /// Errors: kInvalidArgument if there are fewer.
+  /// Errors: kInvalidArgument if there are fewer; kUnsupported if the backend can't go back so far
+  /// (KvMemory::truncate_max; the CPU always can, also with sliding windows).
   Result<void> truncate(std::size_t length);
 
-  std::span<const float> logits() const noexcept;  // (vocabulary), empty before the first append
-  std::span<const TokenId> tokens() const noexcept;
-  std::size_t context_length() const noexcept;  // the most tokens it can hold
+  std::span<const float> logits() const noexcept;    // (vocabulary), empty before the first append
+  std::span<const TokenId> tokens() const noexcept;  // kNoToken for each row of floats
+  std::size_t context_length() const noexcept;       // the most tokens it can hold
   const Model& model() const noexcept;
 
  private:

@@ -359,9 +359,13 @@ Result<void> Forward::embed(std::span<const Slice> slices) {
   const std::size_t width = model_.config.width;
   std::span<float> to(x_);
   for (const Slice& slice : slices) {
-    for (const TokenId id : slice.ids) {
-      WEFT_TRY_VOID(model_.file->read_rows(*model_.embedding, static_cast<std::uint64_t>(id), 1,
-                                           to.first(width)));
+    for (std::size_t i = 0; i < slice.ids.size(); ++i) {
+      if (slice.rows.empty()) {
+        WEFT_TRY_VOID(model_.file->read_rows(
+            *model_.embedding, static_cast<std::uint64_t>(slice.ids[i]), 1, to.first(width)));
+      } else {
+        std::ranges::copy(slice.rows.subspan(i * width, width), to.begin());
+      }
       if (model_.config.embedding_scale != 1) {
         for (float& value : to.first(width)) value *= model_.config.embedding_scale;
       }

@@ -14,7 +14,8 @@ using namespace inference;
 class RowBlocks final : public KvMemory {
  public:
   using Rows = std::vector<float>;
-  explicit RowBlocks(std::size_t width) : width_(width) {}
+  RowBlocks(std::size_t width, std::size_t truncate_max)
+      : width_(width), truncate_max_(truncate_max) {}
 
   std::size_t block_bytes() const noexcept override {
     return kKvBlockTokens * width_ * sizeof(float);
@@ -24,6 +25,8 @@ class RowBlocks final : public KvMemory {
     return std::make_shared<Rows>(*static_cast<const Rows*>(block.get()));
   }
 
+  std::size_t truncate_max() const noexcept override { return truncate_max_; }
+
   std::span<float> row(const KvCache& cache, std::size_t position) const {
     auto& rows = *static_cast<Rows*>(cache.block(position / kKvBlockTokens).get());
     return std::span(rows).subspan(position % kKvBlockTokens * width_, width_);
@@ -31,12 +34,13 @@ class RowBlocks final : public KvMemory {
 
  private:
   std::size_t width_;
+  std::size_t truncate_max_;
 };
 
 class ReferenceRunner final : public StepRunner {
  public:
-  ReferenceRunner(const GgufFile& file, std::size_t width)
-      : file_(file), kv_(std::make_shared<RowBlocks>(width)), memory_(kv_) {}
+  ReferenceRunner(const GgufFile& file, std::size_t width, std::size_t truncate_max)
+      : file_(file), kv_(std::make_shared<RowBlocks>(width, truncate_max)), memory_(kv_) {}
 
   const std::shared_ptr<const KvMemory>& kv_memory() const noexcept override { return memory_; }
 
@@ -47,6 +51,11 @@ class ReferenceRunner final : public StepRunner {
       const std::size_t before = slice.cache->length();
       slice.cache->extend(before + slice.ids.size());
       for (std::size_t i = 0; i < slice.ids.size(); ++i) {
+        if (!slice.rows.empty()) {
+          const auto row = kv_->row(*slice.cache, before + i);
+          std::ranges::copy(slice.rows.subspan(i * row.size(), row.size()), row.begin());
+          continue;
+        }
         WEFT_TRY_VOID(file_.read_rows(embedding, static_cast<std::uint64_t>(slice.ids[i]), 1,
                                       kv_->row(*slice.cache, before + i)));
       }
@@ -81,19 +90,23 @@ class ReferenceRunner final : public StepRunner {
 
 class ReferenceWeights final : public Weights {
  public:
-  ReferenceWeights(const GgufFile& file, std::size_t width) : file_(file), width_(width) {}
+  ReferenceWeights(const GgufFile& file, std::size_t width, std::size_t truncate_max)
+      : file_(file), width_(width), truncate_max_(truncate_max) {}
   std::size_t size_bytes() const noexcept override { return 0; }
   Result<std::unique_ptr<StepRunner>> open_runner() const override {
-    return std::unique_ptr<StepRunner>(std::make_unique<ReferenceRunner>(file_, width_));
+    return std::unique_ptr<StepRunner>(
+        std::make_unique<ReferenceRunner>(file_, width_, truncate_max_));
   }
 
  private:
   const GgufFile& file_;
   std::size_t width_;
+  std::size_t truncate_max_;
 };
 
 class ReferenceBackend final : public Backend {
  public:
+  explicit ReferenceBackend(std::size_t truncate_max) : truncate_max_(truncate_max) {}
   std::string name() const override { return "reference"; }
   NumericsId numerics(const std::string& weights) const override {
     return {weights, "reference", "exact", 1};
@@ -101,12 +114,18 @@ class ReferenceBackend final : public Backend {
   Result<std::unique_ptr<const Weights>> load(const GgufFile& file, const ModelConfig& config,
                                               const ModelTensors&,
                                               const LoadOptions&) const override {
-    return std::unique_ptr<const Weights>(std::make_unique<ReferenceWeights>(file, config.width));
+    return std::unique_ptr<const Weights>(
+        std::make_unique<ReferenceWeights>(file, config.width, truncate_max_));
   }
+
+ private:
+  std::size_t truncate_max_;
 };
 
 }  // namespace
 
-std::shared_ptr<const Backend> reference_backend() { return std::make_shared<ReferenceBackend>(); }
+std::shared_ptr<const Backend> reference_backend(std::size_t truncate_max) {
+  return std::make_shared<ReferenceBackend>(truncate_max);
+}
 
 }  // namespace weft::fakes

@@ -8,6 +8,7 @@
 
 namespace weft::fakes {
 
-std::shared_ptr<const inference::Backend> reference_backend();
+std::shared_ptr<const inference::Backend> reference_backend(
+    std::size_t truncate_max = inference::KvMemory::kNoLimit);
 
 }  // namespace weft::fakes

@@ -1,7 +1,10 @@
 #include "inference/backend.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
-#include <map>
+#include <limits>
+#include <stdexcept>
+#include <stop_token>
 #include <vector>
 
 #include "inference/engine.h"
@@ -114,6 +117,113 @@ TEST_CASE("the engine runs on another backend") {
   engine.run();
   CHECK(ended == 4);
   CHECK(engine.counters().shared_tokens > prefix.size());  // blocks of this backend were shared
+}
+
+TEST_CASE("rows of the embedding read as the tokens that they belong to") {
+  for (const char* architecture : {"llama", "gemma3"}) {  // gemma3 scales them
+    fakes::TinyModelOptions options;
+    options.architecture = architecture;
+    const TemporaryModel file(options);
+    const auto gguf = GgufFile::open(file.path()).value();
+    const auto ids = ids_of(300, 11);  // more than a step
+    for (const auto& backend : {cpu_backend(), fakes::reference_backend()}) {
+      const bool is_slow = backend->name() == "reference";
+      const auto model = file.load(*backend);
+      const std::size_t width = model->config().width;
+      const auto read = std::span(ids).first(is_slow ? 20 : ids.size());
+      std::vector<float> rows(read.size() * width);
+      for (std::size_t i = 0; i < read.size(); ++i) {
+        REQUIRE(gguf.read_rows(*gguf.tensor("token_embd.weight"),
+                               static_cast<std::uint64_t>(read[i]), 1,
+                               std::span(rows).subspan(i * width, width)));
+      }
+      auto by_ids = Session::open(model).value();
+      REQUIRE(by_ids.append(read));
+      auto by_rows = Session::open(model).value();
+      REQUIRE(by_rows.append(rows));
+      CHECK(last_row(by_rows) == last_row(by_ids));
+      CHECK(by_rows.tokens().size() == read.size());
+      CHECK(std::ranges::count(by_rows.tokens(), kNoToken) ==
+            static_cast<std::ptrdiff_t>(read.size()));
+      // Tokens after rows.
+      REQUIRE(by_rows.append(ids_of(3, 1)));
+      REQUIRE(by_ids.append(ids_of(3, 1)));
+      CHECK(last_row(by_rows) == last_row(by_ids));
+    }
+  }
+}
+
+TEST_CASE("no prompt is taken for rows that were read, and rows that can't be are refused") {
+  const auto model = tiny();
+  const std::size_t width = model->config().width;
+  auto session = Session::open(model, {.context_length_max = 8}).value();
+  REQUIRE(session.append(ids_of(2, 1)));
+  REQUIRE(session.append(std::vector<float>(2 * width, 0.5F)));
+  GenerateOptions options;
+  options.max_tokens = 1;
+  auto prompt = ids_of(2, 1);
+  prompt.insert(prompt.end(), {kNoToken, kNoToken, 7});
+  auto fork = session.fork();
+  CHECK(generate(fork, prompt, options).error().code == ErrorCode::kInvalidArgument);
+  prompt.resize(2);
+  prompt.push_back(9);
+  CHECK(generate(fork, prompt, options)->usage.cached_tokens == 2);  // as far as tokens were read
+
+  const auto before = last_row(session);
+  std::vector<float> rows(width, 0.0F);
+  rows[3] = std::numeric_limits<float>::quiet_NaN();
+  CHECK(session.append(rows).error().message.find("value 3 of row 0") != std::string::npos);
+  CHECK(session.append(std::vector<float>(width + 1)).error().code == ErrorCode::kInvalidArgument);
+  CHECK(session.append(std::span<const float>()).error().code == ErrorCode::kInvalidArgument);
+  CHECK(session.append(std::vector<float>(5 * width)).error().code ==
+        ErrorCode::kResourceExhausted);
+  CHECK(last_row(session) == before);
+}
+
+TEST_CASE("a backend that can't go back refuses to, and answers are the same") {
+  const TemporaryModel file{fakes::TinyModelOptions{}};
+  const auto free = file.load(*fakes::reference_backend());
+  const auto model = file.load(*fakes::reference_backend(16));
+  auto session = Session::open(model).value();
+  const auto ids = ids_of(40, 5);
+  REQUIRE(session.append(ids));
+  const auto refused = session.truncate(23);
+  CHECK(refused.error().code == ErrorCode::kUnsupported);
+  CHECK(refused.error().message.find("16") != std::string::npos);
+  CHECK(session.tokens().size() == 40);
+  CHECK(session.truncate(24));
+  GenerateOptions options;
+  options.max_tokens = 3;
+  auto prompt = std::vector<TokenId>(ids.begin(), ids.begin() + 4);
+  prompt.push_back(9);
+  auto fresh = Session::open(free).value();
+  const auto expected = generate(fresh, prompt, options).value();
+  const auto made = generate(session, prompt, options).value();
+  CHECK(made.ids == expected.ids);
+  CHECK(made.usage.cached_tokens == 0);  // read anew
+
+  auto engine = Engine::open(model).value();
+  for (int round = 0; round < 2; ++round) {
+    REQUIRE(engine.submit({{{prompt, options}}}, {{}, [&](AnswerId, Result<Generation> answer) {
+                                                    CHECK(answer.value().ids == expected.ids);
+                                                  }}));
+    engine.run();
+  }
+  CHECK(engine.counters().shared_tokens == 0);
+  CHECK(engine.counters().kv_bytes == 0);
+
+  // A prompt that is cancelled halfway before its first step changes nothing; one that fails later
+  // leaves nothing, for what was there can't be gone back to.
+  std::stop_source stop;
+  REQUIRE(session.truncate(0));
+  REQUIRE(session.append(std::span(ids).first(3)));
+  stop.request_stop();
+  CHECK(session.append(ids, stop.get_token()).error().code == ErrorCode::kCancelled);
+  CHECK(session.tokens().size() == 3);  // nothing was read yet
+  CHECK_THROWS(session.append_each(
+      ids, 0, [](std::size_t, std::span<const float>) { throw std::runtime_error("enough"); }));
+  CHECK(session.tokens().empty());
+  CHECK(session.logits().empty());
 }
 
 }  // namespace

@@ -244,7 +244,7 @@ TEST_CASE("what can't be read is refused and leaves the session as it was") {
   CHECK(session.logits().empty());
   REQUIRE(session.append(text_ids(6)));
   const std::vector before(session.logits().begin(), session.logits().end());
-  CHECK(session.append({}).error().code == ErrorCode::kInvalidArgument);
+  CHECK(session.append(std::vector<TokenId>()).error().code == ErrorCode::kInvalidArgument);
   CHECK(session.append(std::vector<TokenId>{1, -1}).error().code == ErrorCode::kInvalidArgument);
   CHECK(session.append(std::vector<TokenId>{272}).error().code == ErrorCode::kInvalidArgument);
   const auto full = session.append(text_ids(5));
