@@ -62,6 +62,7 @@ void add_answer_settings(CLI::App& verb, Parsed& parsed) {
   add_setting(verb, parsed, "--stop-words", "retrieval.stop_words");
   add_setting(verb, parsed, "-m,--model", "model.name");
   add_setting(verb, parsed, "--threads", "engine.threads");
+  add_setting(verb, parsed, "--kv", "engine.kv");
   add_setting(verb, parsed, "--draft", "engine.draft");
   add_setting(verb, parsed, "--context", "engine.context");
 }

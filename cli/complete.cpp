@@ -246,6 +246,7 @@ void add_complete(CLI::App& app, Parsed& parsed) {
       ->take_all();
   add_setting(*verb, parsed, "-m,--model", "model.name");
   add_setting(*verb, parsed, "--threads", "engine.threads");
+  add_setting(*verb, parsed, "--kv", "engine.kv");
   add_setting(*verb, parsed, "--draft", "engine.draft");
   add_setting(*verb, parsed, "--context", "engine.context");
   verb->callback([&parsed, options] {

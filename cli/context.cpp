@@ -13,6 +13,15 @@ std::size_t Engine::context_length(const Config& config) const {
                   model->config().context_length);
 }
 
+Result<std::shared_ptr<const inference::Backend>> open_backend(const Context& context) {
+  const Config& config = context.config;
+  return inference::open_backend(
+      {.cpu_level = config.string("engine.cpu"),
+       .threads = static_cast<std::size_t>(config.integer("engine.threads")),
+       .kv = config.string("engine.kv") == "q8_0" ? inference::KvType::kQ8_0
+                                                  : inference::KvType::kF16});
+}
+
 Result<std::filesystem::path> model_path(const Context& context) {
   WEFT_TRY(tools, ModelTools::open(context));
   const std::string& name = context.config.string("model.name");
@@ -28,9 +37,7 @@ Result<Engine> load_engine(Context& context, const EngineUse& use) {
   Engine engine;
   engine.name = context.config.string("model.name");
   WEFT_TRY(path, model_path(context));
-  WEFT_TRY(backend, inference::open_backend({.cpu_level = context.config.string("engine.cpu"),
-                                             .threads = static_cast<std::size_t>(
-                                                 context.config.integer("engine.threads"))}));
+  WEFT_TRY(backend, open_backend(context));
   Progress progress(context.console, "loading " + engine.name, Progress::Unit::kBytes);
   inference::LoadOptions options;
   options.stop = context.stop;

@@ -32,6 +32,9 @@ struct Engine {
   std::size_t context_length(const Config& config) const;
 };
 
+/// The configured CPU level, threads and kind of keys and values. Errors: those of open_backend().
+Result<std::shared_ptr<const inference::Backend>> open_backend(const Context& context);
+
 /// Where the configured model's file is. Errors: kNotFound says how to pull it.
 Result<std::filesystem::path> model_path(const Context& context);
 

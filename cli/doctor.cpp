@@ -107,8 +107,7 @@ void check_model(Context& context, std::vector<Check>& checks) {
                     path->string() + ", " + human_bytes(file->size_bytes()) + ", " +
                         std::string(architecture.value_or("no architecture")),
                     ""});
-  const auto backend =
-      inference::open_backend({.cpu_level = context.config.string("engine.cpu"), .threads = 1});
+  const auto backend = open_backend(context);
   const auto weights = fingerprint(*file);
   if (backend && weights) {  // else the check of the CPU or of the file says why
     checks.push_back({"numerics", State::kOk, to_string((*backend)->numerics(*weights)), ""});

@@ -133,8 +133,7 @@ Result<Inspected> inspect_gguf(const Context& context, const std::filesystem::pa
   found.format = "GGUF version " + std::to_string(file.version());
   found.version = file.version();
   found.size_bytes = file.size_bytes();
-  WEFT_TRY(backend, inference::open_backend(
-                        {.cpu_level = context.config.string("engine.cpu"), .threads = 1}));
+  WEFT_TRY(backend, open_backend(context));
   WEFT_TRY(weights, fingerprint(file));
   found.numerics = to_string(backend->numerics(weights));
   for (const auto key : file.keys()) found.metadata[std::string(key)] = file.describe(key);

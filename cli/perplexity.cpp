@@ -68,6 +68,7 @@ void add_perplexity(CLI::App& app, Parsed& parsed) {
       ->check(whole_number);
   add_setting(*verb, parsed, "-m,--model", "model.name");
   add_setting(*verb, parsed, "--threads", "engine.threads");
+  add_setting(*verb, parsed, "--kv", "engine.kv");
   verb->callback([&parsed, options] {
     parsed.action = [options](Context& context) { return run_perplexity(context, *options); };
   });

@@ -4,9 +4,11 @@
 
 namespace weft::inference {
 
+std::string_view to_string(KvType type) noexcept { return type == KvType::kQ8_0 ? "q8_0" : "f16"; }
+
 Result<std::shared_ptr<const Backend>> open_backend(const BackendOptions& options) {
   WEFT_TRY(level, cpu::choose_level(options.cpu_level));
-  return cpu::make_backend(level, std::make_shared<cpu::ThreadPool>(options.threads));
+  return cpu::make_backend(level, std::make_shared<cpu::ThreadPool>(options.threads), options.kv);
 }
 
 }  // namespace weft::inference

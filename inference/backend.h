@@ -11,6 +11,7 @@
 #include <span>
 #include <stop_token>
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "inference/kv_cache.h"
@@ -87,9 +88,17 @@ class Backend {
                                                       const LoadOptions& options) const = 0;
 };
 
+/// How keys and values are kept.
+enum class KvType : std::uint8_t {
+  kF16,
+  kQ8_0,  // 32 values share an fp16 scale: 53 % of the memory
+};
+std::string_view to_string(KvType type) noexcept;  // "f16", "q8_0"
+
 struct BackendOptions {
   std::string cpu_level;    // "scalar", "avx2", "avx512vnni"; "" = the best that this CPU runs
   std::size_t threads = 0;  // 0 = one a physical core
+  KvType kv = KvType::kF16;
 };
 
 /// The backend of this machine: the CPU. Errors: kInvalidArgument for an unknown level,

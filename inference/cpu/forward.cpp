@@ -42,6 +42,7 @@ struct Forward::Scratch {
   std::vector<float> row;                   // a normed row
   QuantisedInput normed, attended, hidden;  // of a single token
   std::vector<float> queries, scores, out;
+  std::vector<std::uint16_t> unpacked;  // a block's keys or values, where they aren't kept in fp16
 };
 
 /// One thread's part of a step. A single token's norm and quantisation are computed by every
@@ -191,11 +192,18 @@ class Forward::Worker {
       const std::size_t row = i / config_.kv_heads;
       float* k = f_.k_.data() + i * hd;
       place(k, row, layer, weights.k_norm);
-      kernels_.to_half(k, hd, key);
-      kernels_.to_half(f_.v_.data() + i * hd, hd, value);
+      const float* v = f_.v_.data() + i * hd;
       const QueryToken& token = tokens[row];
-      f_.kv_->store(token.cache->block(token.position / kKvBlockTokens),
-                    token.position % kKvBlockTokens, layer, i % config_.kv_heads, key, value);
+      const KvBlock& block = token.cache->block(token.position / kKvBlockTokens);
+      const std::size_t column = token.position % kKvBlockTokens;
+      const std::size_t head = i % config_.kv_heads;
+      if (f_.kv_->type() == KvType::kQ8_0) {
+        f_.kv_->store(block, column, layer, head, k, v);
+        continue;
+      }
+      kernels_.to_half(k, hd, key);
+      kernels_.to_half(v, hd, value);
+      f_.kv_->store(block, column, layer, head, key, value);
     }
     team_.barrier();
   }
@@ -278,7 +286,8 @@ class Forward::Worker {
     for_block_runs(tokens, tile, first_block, last_block, [&](const BlockRun& run) {
       const std::size_t r = (run.tokens.begin - tile.begin) * each;
       const KvBlock& block = tokens[run.tokens.begin].cache->block(run.block);
-      kernels_.attention_scores(f_.kv_->keys(block, layer, kv_head), hd, s.queries.data() + r * hd,
+      kernels_.attention_scores(f_.kv_->keys(block, layer, kv_head, kernels_, s.unpacked), hd,
+                                s.queries.data() + r * hd,
                                 (run.tokens.end - run.tokens.begin) * each, run.positions,
                                 s.scores.data() + r * stride + run.block * kBlock - origin, stride);
     });
@@ -291,7 +300,7 @@ class Forward::Worker {
     for_block_runs(tokens, tile, first_block, last_block, [&](const BlockRun& run) {
       const std::size_t r = (run.tokens.begin - tile.begin) * each;
       const KvBlock& block = tokens[run.tokens.begin].cache->block(run.block);
-      kernels_.attention_values(f_.kv_->values(block, layer, kv_head), hd,
+      kernels_.attention_values(f_.kv_->values(block, layer, kv_head, kernels_, s.unpacked), hd,
                                 s.scores.data() + r * stride + run.block * kBlock - origin, stride,
                                 (run.tokens.end - run.tokens.begin) * each, run.positions,
                                 s.out.data() + r * hd);
@@ -330,12 +339,12 @@ class Forward::Worker {
   Scratch& scratch_;
 };
 
-Forward::Forward(const ModelWeights& model, ThreadPool& pool)
+Forward::Forward(const ModelWeights& model, ThreadPool& pool, KvType kv)
     : model_(model),
       kernels_(vector_kernels(model.level)),
       pool_(pool),
       kv_(std::make_shared<KvBlocks>(
-          KvShape{model.config.layers, model.config.kv_heads, model.config.head_width})),
+          KvShape{model.config.layers, model.config.kv_heads, model.config.head_width}, kv)),
       memory_(kv_),
       scratch_(pool.size()) {
   for (const LayerWeights& layer : model_.layers) {

@@ -43,7 +43,7 @@ class QuantisedInput {
 /// Working memory and control of the forward pass for one model and pool, both borrowed.
 class Forward final : public StepRunner {
  public:
-  Forward(const ModelWeights& model, ThreadPool& pool);
+  Forward(const ModelWeights& model, ThreadPool& pool, KvType kv);
   ~Forward() override;
 
   const std::shared_ptr<const KvMemory>& kv_memory() const noexcept override { return memory_; }

@@ -1,11 +1,16 @@
 #pragma once
-// Blocks of keys and values in this machine's memory, as the attention kernels read them: fp16;
-// keys stand (head width, 64 tokens), so that scores vectorise over tokens, values (64, head
-// width). A block holds all layers and KV heads.
+// Blocks of keys and values in this machine's memory, as the attention kernels read them: keys
+// stand (head width, 64 tokens), so that scores vectorise over tokens, values (64, head width). A
+// block holds all layers and KV heads. Kept as fp16, or as q8_0: a byte a value and, for each 32
+// values of a head, an fp16 scale. Those are unpacked to fp16, scale * byte rounded, before a
+// kernel reads them: the same bits at every level.
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
+#include "inference/backend.h"
+#include "inference/cpu/vector_kernels.h"
 #include "inference/kv_cache.h"
 
 namespace weft::inference::cpu {
@@ -18,14 +23,19 @@ struct KvShape {
 
 class KvBlocks final : public KvMemory {
  public:
-  explicit KvBlocks(const KvShape& shape) : shape_(shape) {}
+  explicit KvBlocks(const KvShape& shape, KvType type = KvType::kF16)
+      : shape_(shape), type_(type) {}
 
-  std::size_t block_bytes() const noexcept override { return block_values() * 2; }
+  KvType type() const noexcept { return type_; }
+
+  std::size_t block_bytes() const noexcept override {
+    return shape_.layers * shape_.kv_heads * part_bytes();
+  }
   /// Zeroed.
   KvBlock new_block() const override;
   KvBlock copy(const KvBlock& block) const override;
 
-  /// Keys of a block: (head width, 64), an fp16 each.
+  /// Of kF16. Keys of a block: (head width, 64).
   const std::uint16_t* keys(const KvBlock& block, std::size_t layer,
                             std::size_t head) const noexcept {
     return part(block, layer, head);
@@ -35,21 +45,44 @@ class KvBlocks final : public KvMemory {
                               std::size_t head) const noexcept {
     return part(block, layer, head) + kKvBlockTokens * shape_.head_width;
   }
-  /// Stores the key and value, (head width) each, of the token that is `column` of its block.
-  /// Threads may store different tokens or heads at once.
+  /// The same of any type: `unpacked` is where those of kQ8_0 are unpacked to.
+  const std::uint16_t* keys(const KvBlock& block, std::size_t layer, std::size_t head,
+                            const VectorKernels& kernels,
+                            std::vector<std::uint16_t>& unpacked) const;
+  const std::uint16_t* values(const KvBlock& block, std::size_t layer, std::size_t head,
+                              const VectorKernels& kernels,
+                              std::vector<std::uint16_t>& unpacked) const;
+
+  /// Of kQ8_0. Quantises and stores, as the other store().
+  void store(const KvBlock& block, std::size_t column, std::size_t layer, std::size_t head,
+             const float* key, const float* value) const noexcept;
+  /// Of kF16. Stores the key and value, (head width) each, of the token that is `column` of its
+  /// block. Threads may store different tokens or heads at once.
   void store(const KvBlock& block, std::size_t column, std::size_t layer, std::size_t head,
              const std::uint16_t* key, const std::uint16_t* value) const noexcept;
 
  private:
-  std::size_t block_values() const noexcept {
-    return shape_.layers * shape_.kv_heads * 2 * kKvBlockTokens * shape_.head_width;
+  std::size_t scales() const noexcept { return (shape_.head_width + 31) / 32; }  // of a token
+  /// Keys and values of one head; of kQ8_0 bytes of keys, then of values, then scales of keys
+  /// (scales(), 64) and of values (64, scales()).
+  std::size_t part_bytes() const noexcept {
+    const std::size_t values = 2 * kKvBlockTokens * shape_.head_width;
+    return type_ == KvType::kF16 ? values * 2 : values + 2 * kKvBlockTokens * scales() * 2;
+  }
+  std::byte* bytes(const KvBlock& block, std::size_t layer, std::size_t head) const noexcept {
+    return static_cast<std::byte*>(block.get()) + (layer * shape_.kv_heads + head) * part_bytes();
   }
   std::uint16_t* part(const KvBlock& block, std::size_t layer, std::size_t head) const noexcept {
-    return static_cast<std::uint16_t*>(block.get()) +
-           (layer * shape_.kv_heads + head) * 2 * kKvBlockTokens * shape_.head_width;
+    return reinterpret_cast<std::uint16_t*>(bytes(block, layer, head));
   }
+  struct Packed {
+    std::int8_t *keys, *values;
+    std::uint16_t *key_scales, *value_scales;
+  };
+  Packed packed(const KvBlock& block, std::size_t layer, std::size_t head) const noexcept;
 
   KvShape shape_;
+  KvType type_;
 };
 
 }  // namespace weft::inference::cpu

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <limits>
 #include <stdexcept>
 #include <stop_token>
@@ -224,6 +225,64 @@ TEST_CASE("a backend that can't go back refuses to, and answers are the same") {
       ids, 0, [](std::size_t, std::span<const float>) { throw std::runtime_error("enough"); }));
   CHECK(session.tokens().empty());
   CHECK(session.logits().empty());
+}
+
+std::shared_ptr<const Backend> q8_backend(std::size_t threads, cpu::Level level) {
+  const cpu::ThreadPoolOptions all = {.yield_to_load = false};
+  return cpu::make_backend(level, std::make_shared<cpu::ThreadPool>(threads, all), KvType::kQ8_0);
+}
+
+TEST_CASE("keys and values in q8_0 give the same bits at all levels and in any chunks") {
+  for (const char* architecture : {"llama", "gemma3"}) {
+    fakes::TinyModelOptions options;
+    options.architecture = architecture;
+    options.head_width = 48;  // a scale of 32 values and one of 16
+    const TemporaryModel file(options);
+    const auto ids = ids_of(150, 7);
+    const auto rows_of = [&](const Backend& backend, std::size_t chunk) {
+      auto session = Session::open(file.load(backend)).value();
+      Rows rows;
+      for (std::size_t i = 0; i < ids.size(); i += chunk) {
+        const auto part = std::span(ids).subspan(i, std::min(chunk, ids.size() - i));
+        REQUIRE(session.append_each(part, 0, [&](std::size_t, std::span<const float> row) {
+          rows.emplace_back(row.begin(), row.end());
+        }));
+      }
+      return rows;
+    };
+    const auto expected = rows_of(*q8_backend(1, cpu::Level::kScalar), 1);
+    for (const char* name : {"scalar", "avx2", "avx512vnni"}) {
+      const auto level = cpu::choose_level(name);
+      if (!level) continue;
+      for (const std::size_t chunk : {1UL, 17UL, 150UL}) {
+        INFO(architecture << ", " << name << ", chunks of " << chunk);
+        CHECK(rows_of(*q8_backend(2, *level), chunk) == expected);
+      }
+    }
+    const auto full = rows_of(*cpu_backend(), 150);
+    CHECK(full != expected);
+    double squares = 0, differences = 0;
+    for (std::size_t i = 0; i < full.size(); ++i) {
+      for (std::size_t j = 0; j < full[i].size(); ++j) {
+        const double difference = double{full[i][j]} - double{expected[i][j]};
+        squares += double{full[i][j]} * double{full[i][j]};
+        differences += difference * difference;
+      }
+    }
+    CHECK(std::sqrt(differences / squares) < 0.02);
+  }
+}
+
+TEST_CASE("q8_0 takes about half the memory of f16, and has an id of its own") {
+  const TemporaryModel file{fakes::TinyModelOptions{.head_width = 64}};
+  const auto half = file.load(*q8_backend(1, cpu::best_level()));
+  const auto full = file.load();
+  const auto bytes = [](const Model& model) {
+    return model.weights().open_runner().value()->kv_memory()->block_bytes();
+  };
+  CHECK(bytes(*half) * 32 == bytes(*full) * 17);  // 34 bytes for 32 values, not 64
+  CHECK(half->numerics() != full->numerics());
+  CHECK(half->numerics().mode == "exact, kv q8_0");
 }
 
 }  // namespace
