@@ -298,5 +298,22 @@ TEST_CASE("gemma-3-270m is as close to llama.cpp as to itself with one bit chang
   check_parity("gemma-3-270m");
 }
 
+TEST_CASE("keys and values in q8_0 keep smollm2-135m's perplexity within 1 %", "[model]") {
+  const auto half = load("smollm2-135m");
+  if (half == nullptr) return;
+  const auto model =
+      Model::load(half->path(), *open_backend({.kv = KvType::kQ8_0}).value()).value();
+  const auto ids = wikitext_ids(half->tokenizer());
+  PerplexityOptions options;
+  options.windows_max = 4;
+  auto full = Session::open(half).value();
+  auto packed = Session::open(model).value();
+  const double expected = perplexity(full, ids, options).value().perplexity;
+  const double found = perplexity(packed, ids, options).value().perplexity;
+  INFO("f16 " << expected << ", q8_0 " << found);
+  CHECK(found != expected);
+  CHECK(std::fabs(found / expected - 1) < 0.01);
+}
+
 }  // namespace
 }  // namespace weft::inference
