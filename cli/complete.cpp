@@ -200,6 +200,7 @@ Result<ExitCode> run_complete(Context& context, const Options& options) {
   if (console.json_result()) {
     Json json = result_json(prompt, made);
     json["model"] = engine.name;
+    json["kv_bytes"] = session.kv_bytes();
     json["numerics"] = to_string(engine.model->numerics());
     json["timing"]["load_s"] = engine.load_seconds;
     console.print_json(json);

@@ -261,6 +261,7 @@ Result<void> Session::truncate(std::size_t length) {
 std::span<const float> Session::logits() const noexcept { return state_->logits; }
 std::span<const TokenId> Session::tokens() const noexcept { return state_->tokens; }
 std::size_t Session::context_length() const noexcept { return state_->context_length; }
+std::size_t Session::kv_bytes() const noexcept { return state_->cache.size_bytes(); }
 const Model& Session::model() const noexcept { return *state_->model; }
 
 }  // namespace weft::inference

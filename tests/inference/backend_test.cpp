@@ -281,6 +281,10 @@ TEST_CASE("q8_0 takes about half the memory of f16, and has an id of its own") {
     return model.weights().open_runner().value()->kv_memory()->block_bytes();
   };
   CHECK(bytes(*half) * 32 == bytes(*full) * 17);  // 34 bytes for 32 values, not 64
+  auto session = Session::open(half).value();
+  CHECK(session.kv_bytes() == 0);
+  REQUIRE(session.append(ids_of(65, 1)));
+  CHECK(session.kv_bytes() == 2 * bytes(*half));
   CHECK(half->numerics() != full->numerics());
   CHECK(half->numerics().mode == "exact, kv q8_0");
 }
