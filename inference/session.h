@@ -73,7 +73,7 @@ class Session {
   std::span<const float> logits() const noexcept;    // (vocabulary), empty before the first append
   std::span<const TokenId> tokens() const noexcept;  // kNoToken for each row of floats
   std::size_t context_length() const noexcept;       // the most tokens it can hold
-  std::size_t kv_bytes() const noexcept;  // of its blocks, shared ones too
+  std::size_t kv_bytes() const noexcept;             // of its blocks, shared ones too
   const Model& model() const noexcept;
 
  private:
