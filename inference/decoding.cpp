@@ -1,6 +1,7 @@
 #include "inference/decoding.h"
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <utility>
 
@@ -13,37 +14,74 @@ Result<Decoding> Decoding::open(const Tokenizer& tokenizer, std::span<const Toke
                                 OnText on_text) {
   WEFT_TRY_VOID(validate(options.sampling));
   WEFT_TRY(stream, TextStream::open(options.stop));
+  WEFT_TRY(chain, LogitsChain::open(options.logits, tokenizer.size()));
   if (prompt.empty()) return Error{ErrorCode::kInvalidArgument, "the prompt has no tokens"};
   if (prompt.size() >= context_length) {
     return Error{ErrorCode::kResourceExhausted,
                  "the prompt has " + std::to_string(prompt.size()) + " tokens; the context of " +
                      std::to_string(context_length) + " leaves no room for an answer"};
   }
-  return Decoding(tokenizer, prompt, options, context_length, std::move(on_text),
-                  std::move(stream));
+  return Decoding(tokenizer, prompt, options, context_length, std::move(on_text), std::move(stream),
+                  std::move(chain));
 }
 
 Decoding::Decoding(const Tokenizer& tokenizer, std::span<const TokenId> prompt,
                    const GenerateOptions& options, std::size_t context_length, OnText on_text,
-                   TextStream stream)
+                   TextStream stream, LogitsChain chain)
     : tokenizer_(&tokenizer),
       options_(options),
       context_length_(context_length),
       on_text_(std::move(on_text)),
       stream_(std::move(stream)),
-      lookup_(options.draft_tokens_max),
+      chain_(std::move(chain)),
+      lookup_(chain_.can_roll_back() ? options.draft_tokens_max : 0),
       history_(prompt.begin(), prompt.end()) {
   result_.usage.prompt_tokens = prompt.size();
 }
 
+void Decoding::begin() {
+  if (chain_.empty() || error_) return;
+  // The draft stands in the history while it is being tried.
+  begun_ = std::max<std::size_t>(next_.size(), 1);
+  if (!next_.empty()) history_.insert(history_.end(), next_.begin() + 1, next_.end());
+  auto begun = chain_.begin(history_, begun_);
+  if (!begun) error_ = std::move(begun).error();
+}
+
 void Decoding::read(std::size_t i, std::span<const float> logits) {
-  if (sampled_.size() != i || (i > 0 && sampled_.back().id != next_[i])) return;
+  if (error_ || sampled_.size() != i || (i > 0 && sampled_.back().id != next_[i])) return;
+  if (!chain_.empty()) {
+    row_.assign(logits.begin(), logits.end());
+    const auto tokens = std::span(history_).first(history_.size() - begun_ + 1 + i);
+    auto applied = chain_.apply({row_, tokens, result_.usage.prompt_tokens, i});
+    if (!applied) {
+      error_ = std::move(applied).error();
+      return;
+    }
+    logits = row_;
+  }
   const TokenId id = sample(logits, options_.sampling, result_.ids.size() + i);
   sampled_.push_back({id, log_probability(logits, id)});
+  if (!chain_.empty() && std::isnan(sampled_.back().log_probability)) {
+    error_ = {ErrorCode::kInvalidArgument,
+              "the changes to the logits leave no token, or something that isn't a number, at "
+              "token " +
+                  std::to_string(result_.ids.size() + i) + " of the answer"};
+  }
 }
 
 bool Decoding::take() {
   if (ended_) return true;
+  if (begun_ != 0) {
+    const std::size_t kept = std::min(sampled_.size(), begun_);
+    history_.resize(history_.size() - (begun_ - 1));
+    if (!error_) {
+      auto settled = chain_.settle(kept, begun_ - kept);
+      if (!settled) error_ = std::move(settled).error();
+    }
+    begun_ = 0;
+  }
+  if (error_) return end(FinishReason::kCancelled);
   if (next_.size() > 1) {
     const std::size_t drafted = next_.size() - 1;
     const std::size_t accepted = sampled_.size() - 1;

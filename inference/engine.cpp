@@ -348,6 +348,7 @@ std::vector<Sequence*> Engine::State::plan(std::vector<Slice>& slices) {
       room -= slice.ids.size();
       counters.prefilled_tokens += slice.ids.size();
     }
+    if (slice.first_wanted < slice.ids.size()) s.decoding.begin();
     s.reading = slice.ids.size();
     slices.push_back(slice);
     reading.push_back(&s);
@@ -451,7 +452,7 @@ bool Engine::State::step() {
     const std::size_t answered = s->decoding.ids().size();
     const bool ended = s->decoding.take();
     counters.decoded_tokens += s->decoding.ids().size() - answered;
-    if (ended) end(*s, nullptr);
+    if (ended) end(*s, s->decoding.error());
   }
   remove_ended();
   return true;

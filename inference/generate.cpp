@@ -43,10 +43,12 @@ Result<void> decode(Session& session, Decoding& decoding) {
   decoding.read(0, session.logits());
   while (!decoding.take()) {
     const std::size_t held = session.tokens().size();
+    decoding.begin();
     const auto on_row = [&](std::size_t i, std::span<const float> row) { decoding.read(i, row); };
     WEFT_TRY_VOID(session.append_each(decoding.next(), 0, on_row));
     WEFT_TRY_VOID(session.truncate(held + decoding.kept()));
   }
+  if (decoding.error() != nullptr) return *decoding.error();
   return {};
 }
 
@@ -86,6 +88,7 @@ Result<Generation> generate(Session& session, std::span<const TokenId> prompt,
                      " of a prompt of " + std::to_string(prompt.size())};
   }
   const auto start = Clock::now();
+  decoding.begin();
   const auto cached = read_prompt(session, prompt, options);
   const auto prefilled = Clock::now();
   if (!cached) {

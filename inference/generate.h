@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "inference/logits_processor.h"
 #include "inference/sampler.h"
 #include "inference/session.h"
 #include "inference/token.h"
@@ -29,6 +30,7 @@ std::string_view to_string(FinishReason reason) noexcept;  // "stop", "length", 
 
 struct GenerateOptions {
   SamplingOptions sampling;
+  std::vector<LogitsStep> logits;  // changes to them, in this order, before temperature and cuts
   std::size_t max_tokens = 256;
   std::vector<std::string> stop;      // non-empty strings; matched across tokens, cut from the text
   bool ignore_end_tokens = false;     // goes on past the model's own end: for measurements
@@ -66,7 +68,7 @@ struct Timing {
 struct Generation {
   std::string text;                      // valid UTF-8: a broken sequence becomes U+FFFD
   std::vector<TokenId> ids;              // as sampled, the end token left out
-  std::vector<float> log_probabilities;  // ln p of each of `ids` before temperature and cuts
+  std::vector<float> log_probabilities;  // ln p of each of `ids`, before temperature and cuts
   FinishReason finish_reason = FinishReason::kStop;
   Usage usage;
   Timing timing;
@@ -77,9 +79,9 @@ using OnText = std::function<bool(std::string_view)>;
 
 /// Continues `session` with `prompt`: the common prefix of what it has read is kept, the rest
 /// truncated and read anew. Cancelling isn't an error: the text so far is returned.
-/// Errors: kInvalidArgument for the options, an empty prompt or a scored part beyond it;
-/// kResourceExhausted if the prompt leaves no room for one token, with both lengths; those of
-/// Session::append.
+/// Errors: kInvalidArgument for the options, an empty prompt or a scored part beyond it, or if the
+/// logits' changes leave no token; kResourceExhausted if the prompt leaves no room for one token,
+/// with both lengths; those of Session::append and of the logits processors.
 Result<Generation> generate(Session& session, std::span<const TokenId> prompt,
                             const GenerateOptions& options, const OnText& on_text = {});
 
