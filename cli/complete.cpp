@@ -6,6 +6,7 @@
 
 #include "cli/batch.h"
 #include "cli/json_output.h"
+#include "cli/logits_flags.h"
 #include "cli/text_input.h"
 #include "cli/verbs.h"
 #include "cli/whole_number.h"
@@ -23,9 +24,13 @@ using Json = nlohmann::ordered_json;
 constexpr std::size_t kLinesAtOnce = 32;
 constexpr std::size_t kPromptBytesMax = 64 << 20;
 
-const std::vector<std::string> kBatchKeys = {"prompt", "messages", "max_tokens", "temperature",
-                                             "top_k",  "top_p",    "min_p",      "seed",
-                                             "stop",   "raw",      "id"};
+std::vector<std::string> batch_keys() {
+  std::vector<std::string> keys = {"prompt", "messages", "max_tokens", "temperature",
+                                   "top_k",  "top_p",    "min_p",      "seed",
+                                   "stop",   "raw",      "id"};
+  keys.insert(keys.end(), logits_keys().begin(), logits_keys().end());
+  return keys;
+}
 
 struct Options {
   TextInput input;
@@ -34,6 +39,7 @@ struct Options {
   bool raw = false;
   std::size_t max_tokens = 256;
   inference::SamplingOptions sampling;
+  LogitsFlags logits;
   std::vector<std::string> stop;
 };
 
@@ -89,6 +95,8 @@ Result<Request> request_of(const Context& context, const Options& options) {
   }
   request.generate.max_tokens = options.max_tokens;
   request.generate.sampling = options.sampling;
+  WEFT_TRY(logits, logits_steps(options.logits));
+  request.generate.logits = std::move(logits);
   request.generate.stop = options.stop;
   return request;
 }
@@ -133,6 +141,8 @@ Result<Request> request_of(const BatchLine& line, const Options& defaults) {
   WEFT_TRY(top_k, line.count("top_k", defaults.sampling.top_k));
   WEFT_TRY(seed, line.count("seed", defaults.sampling.seed));
   WEFT_TRY(stop, line.strings("stop"));
+  WEFT_TRY(logits, logits_steps(line, defaults.logits));
+  generate.logits = std::move(logits);
   generate.max_tokens = max_tokens;
   generate.sampling = {static_cast<float>(temperature), top_k, static_cast<float>(top_p),
                        static_cast<float>(min_p), seed};
@@ -164,7 +174,7 @@ Result<ExitCode> run_lines(Context& context, const Options& options, const Engin
     return {};
   };
   return run_batch_groups(
-      context, options.batch, kBatchKeys, kLinesAtOnce,
+      context, options.batch, batch_keys(), kLinesAtOnce,
       [&](std::span<const BatchLine> lines) -> Result<std::vector<Result<Json>>> {
         std::vector<Result<Json>> results(
             lines.size(), Error{ErrorCode::kInternal, "the engine gave this line no answer"});
@@ -224,7 +234,7 @@ void add_complete(CLI::App& app, Parsed& parsed) {
   verb->add_option("--system", options->system, "System message of the chat")->type_name("TEXT");
   verb->add_flag("--raw", options->raw,
                  "Take the prompt as it stands: no chat template, control tokens are parsed");
-  add_batch_option(*verb, options->batch, "Complete", kBatchKeys);
+  add_batch_option(*verb, options->batch, "Complete", batch_keys());
   verb->add_option("-n,--max-tokens", options->max_tokens, "Most tokens to generate")
       ->capture_default_str()
       ->check(whole_number);
@@ -240,6 +250,7 @@ void add_complete(CLI::App& app, Parsed& parsed) {
   verb->add_option("--seed", options->sampling.seed, "Seed of the sampler")
       ->capture_default_str()
       ->check(whole_number);
+  add_logits_flags(*verb, options->logits);
   verb->add_option("--stop", options->stop, "End before this text; may be repeated")
       ->type_name("TEXT")
       ->take_all();

@@ -223,6 +223,29 @@ class Program(unittest.TestCase):
         again = self.json("complete", "--raw", "The capital of France is", "-n", "4", "-m", MODEL, "--threads", "1")
         self.assertEqual(raw["ids"], again["ids"])
 
+    @unittest.skipUnless(HAS_MODEL, "WEFT_TEST_MODELS has no smollm2-135m.gguf")
+    def test_complete_changes_logits(self):
+        def ids(*arguments):
+            return self.json("complete", "--raw", "One two one two one two", "-n", "12", "-m", MODEL, *arguments)["ids"]
+
+        plain = ids()
+        self.assertEqual(plain, ids("--repeat-penalty", "1", "--presence-penalty", "0"))
+        self.assertNotIn(plain[0], ids("--logit-bias", f"{plain[0]}=-inf"))
+        self.assertEqual(ids("--logit-bias", "66=10000", "--logit-bias", "67=9000"), [66] * 12)
+        mixed = ids("--logit-bias", "66=10000", "--logit-bias", "67=9000", "--frequency-penalty", "600")
+        self.assertEqual(mixed, [66, 66, 67, 66, 67, 66, 67, 66, 67, 66, 67, 66])
+        self.assertNotEqual(plain, ids("--repeat-penalty", "1.5"))
+        batch = pathlib.Path(self.home.name, "batch.jsonl")
+        lines = [{"logit_bias": {"66": 10000, "67": 9000}, "frequency_penalty": 600}, {}, {"repeat_penalty": 1.5},
+                 {"logit_bias": {"x": 1}}, {"logit_bias": {"1000000": 1}}]
+        batch.write_text("".join(json.dumps({"prompt": "One two one two one two", **line}) + "\n" for line in lines))
+        out = [json.loads(line) for line in self.weft("complete", "--raw", "-n", "12", "--batch", str(batch), "-m",
+                                                      MODEL, code=4).stdout.splitlines()]
+        self.assertEqual([row.get("ids") for row in out], [mixed, plain, ids("--repeat-penalty", "1.5"), None, None])
+        self.assertIn("logit_bias", out[3]["error"]["message"])
+        self.assertIn("1000000", out[4]["error"]["message"])
+        self.assertIn("ID=VALUE", self.weft("complete", "x", "--logit-bias", "7", "-m", MODEL, code=2).stderr)
+
     @unittest.skipUnless(HAS_BASE_MODEL, "WEFT_TEST_MODELS has no gemma-3-270m.gguf")
     def test_a_base_model_continues_text_and_warns_as_a_chat_model(self):
         raw = self.weft("complete", "--raw", "The capital of France is", "-n", "7", "-m", BASE_MODEL)
