@@ -13,6 +13,7 @@
 #include "inference/logits_chain.h"
 #include "inference/prompt_lookup.h"
 #include "inference/text_stream.h"
+#include "inference/think_span.h"
 #include "inference/tokenizer.h"
 
 namespace weft::inference {
@@ -52,21 +53,25 @@ class Decoding {
   struct Draw {
     TokenId id;
     float log_probability;
+    SpanTracker::Place place;
   };
 
   Decoding(const Tokenizer& tokenizer, std::span<const TokenId> prompt,
            const GenerateOptions& options, std::size_t context_length, OnText on_text,
-           TextStream stream, LogitsChain chain);
+           TextStream stream, TextStream thoughts, LogitsChain chain);
   bool add(const Draw& draw);
   bool end(FinishReason reason) noexcept;
   void plan();
   bool hand_out(std::string_view text);
+  bool think(std::string_view text);
 
   const Tokenizer* tokenizer_;
   GenerateOptions options_;
   std::size_t context_length_;
   OnText on_text_;
   TextStream stream_;
+  TextStream thoughts_;
+  SpanTracker tracker_;
   LogitsChain chain_;
   PromptLookup lookup_;
   std::vector<float> row_;        // logits that the chain may change

@@ -155,8 +155,8 @@ Result<std::vector<std::unique_ptr<Sequence>>> Engine::State::sequences_of(
     if (request.options.on_scored) {
       return refuse({ErrorCode::kInvalidArgument, "the engine doesn't score prompts"});
     }
-    const std::size_t length =
-        std::min(request.prompt.size() + request.options.max_tokens, options.context_length_max);
+    const std::size_t length = std::min(
+        request.prompt.size() + generated_tokens_max(request.options), options.context_length_max);
     const std::size_t blocks = (length + KvCache::kBlockTokens - 1) / KvCache::kBlockTokens;
     if (blocks * block_bytes > options.kv_bytes_max) {
       return refuse(

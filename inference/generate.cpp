@@ -70,12 +70,18 @@ std::string_view to_string(FinishReason reason) noexcept {
   return "unknown";
 }
 
+std::size_t generated_tokens_max(const GenerateOptions& options) noexcept {
+  if (!options.think) return options.max_tokens;
+  return options.max_tokens +
+         std::max(options.think->tokens_max, options.think->closing.size() + 1);
+}
+
 double Timing::prefill_tokens_per_s(const Usage& usage) const noexcept {
   return rate(usage.prompt_tokens - usage.cached_tokens, prefill);
 }
 
 double Timing::decode_tokens_per_s(const Usage& usage) const noexcept {
-  return rate(usage.answer_tokens, decode);
+  return rate(usage.think_tokens + usage.answer_tokens, decode);
 }
 
 Result<Generation> generate(Session& session, std::span<const TokenId> prompt,

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "inference/think_span.h"
 #include "inference/token.h"
 
 namespace weft::inference {
@@ -48,6 +49,7 @@ struct LogitsRow {
   std::span<const TokenId> tokens;  // before it: the prompt, the answer and the draft so far
   std::size_t prompt_tokens = 0;    // of `tokens`, the prompt's
   std::size_t draft_index = 0;      // of `tokens`, a draft's: 0 where nothing is guessed
+  Span span = Span::kAnswer;        // that the token to come is in
 };
 
 /// A step of the chain that is code. One object sees one answer: the engine clones what a request
