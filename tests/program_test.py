@@ -246,6 +246,16 @@ class Program(unittest.TestCase):
         self.assertIn("1000000", out[4]["error"]["message"])
         self.assertIn("ID=VALUE", self.weft("complete", "x", "--logit-bias", "7", "-m", MODEL, code=2).stderr)
 
+    @unittest.skipUnless(HAS_MODEL, "WEFT_TEST_MODELS has no smollm2-135m.gguf")
+    def test_a_prefill_begins_the_turn_and_does_not_end_it(self):
+        plain = self.json("complete", "Say hello.", "-n", "1", "-m", MODEL)["prompt_ids"]
+        made = self.json("complete", "Say hello.", "-n", "3", "-m", MODEL, "--prefill", "Sure, I")
+        text = self.json("tokenize", "Sure, I", "-m", MODEL)["ids"]
+        self.assertEqual(made["prompt_ids"], plain + text)
+        self.assertEqual(made["usage"]["answer_tokens"], len(made["ids"]))
+        self.assertEqual(made["usage"]["think_tokens"], 0)
+        self.assertIn("raw prompt", self.weft("complete", "--raw", "x", "--prefill", "y", "-m", MODEL, code=2).stderr)
+
     @unittest.skipUnless(HAS_BASE_MODEL, "WEFT_TEST_MODELS has no gemma-3-270m.gguf")
     def test_a_base_model_continues_text_and_warns_as_a_chat_model(self):
         raw = self.weft("complete", "--raw", "The capital of France is", "-n", "7", "-m", BASE_MODEL)
