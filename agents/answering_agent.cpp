@@ -65,12 +65,22 @@ Result<Answer> AnsweringAgent::ask(std::string_view question, const AnswerOption
     return answer;
   }
 
+  inference::GenerateOptions generate;
+  generate.sampling = options.sampling;
+  generate.max_tokens = options.max_tokens;
+  generate.draft_tokens_max = options.draft_tokens_max;
+  generate.stop_token = options.stop;
+  generate.think = inference::find_think_span(session_.model().tokenizer());
+  if (generate.think) generate.think->tokens_max = options.think_tokens_max;
+  generate.on_think = options.on_think;
   const std::size_t context = session_.context_length();
+  const std::size_t reserved = std::min(context, inference::generated_tokens_max(generate));
   const std::int64_t now =
       std::chrono::duration_cast<std::chrono::seconds>(clock.unix_now().time_since_epoch()).count();
-  WEFT_TRY(prompt, answer_prompt(session_.model(), question, answer.passages, options.history,
-                                 {.tokens_max = context - std::min(context, options.max_tokens),
-                                  .unix_time_s = now}));
+  WEFT_TRY(prompt,
+           answer_prompt(
+               session_.model(), question, answer.passages, options.history,
+               {.tokens_max = context - reserved, .unix_time_s = now, .prefill = options.prefill}));
   answer.passages.resize(prompt.passages);
 
   WEFT_TRY(bare, bare_prompt(session_.model(), question,
@@ -84,11 +94,7 @@ Result<Answer> AnsweringAgent::ask(std::string_view question, const AnswerOption
              .threshold = options.threshold,
              .clock = clock,
              .on_text = on_text});
-  inference::GenerateOptions generate;
-  generate.sampling = options.sampling;
-  generate.max_tokens = options.max_tokens;
-  generate.draft_tokens_max = options.draft_tokens_max;
-  generate.stop_token = options.stop;
+  gate.add_text(options.prefill);
   generate.on_token = [&](inference::TokenId, float value) { gate.add_token(value); };
   generate.scored_begin = prompt.question_begin;
   generate.scored_end = prompt.question_end;
@@ -101,13 +107,15 @@ Result<Answer> AnsweringAgent::ask(std::string_view question, const AnswerOption
   answer.abstained = verdict.abstains;
   answer.finish_reason = made.finish_reason;
   answer.usage = made.usage;
+  answer.usage.probe_tokens = bare.question_end;
+  answer.thinking = std::move(made.thinking);
   answer.timing = made.timing;
   answer.first_token = Seconds(gate.first_shown() == SteadyTime{} ? clock.steady_now() - start
                                                                   : gate.first_shown() - start);
   log.log(LogLevel::kInfo, "generated",
           {{"tokens", made.usage.answer_tokens}, {"confidence", answer.confidence}});
   if (answer.abstained) {
-    answer.withheld = made.text;
+    answer.withheld = gate.text();
     answer.text = kAbstention;
     if (!options.stop.stop_requested()) answer.finish_reason = inference::FinishReason::kStop;
     if (on_text) on_text(answer.text);

@@ -29,6 +29,9 @@ struct AnswerOptions {
   std::string collection = "default";
   std::size_t passages = 3;
   std::size_t max_tokens = 160;
+  std::size_t think_tokens_max = 1024;  // of models that think before they answer
+  inference::OnText on_think;           // told of what they think
+  std::string prefill;                  // how the answer begins: the model goes on from there
   double threshold =
       kConfidenceThreshold;  // abstain below this confidence, 0..1; 0 = always answer
   retrieval::StopWords stop_words = retrieval::StopWords::kDropEnglish;
@@ -45,6 +48,7 @@ struct Answer {
   std::vector<Citation> citations;
   std::vector<retrieval::PassageHit> passages;  // that the model was given
   Evidence evidence;
+  std::string thinking;  // before the answer; no part of it
   std::string withheld;  // what the model said, where the agent abstained
   inference::FinishReason finish_reason = inference::FinishReason::kStop;
   inference::Usage usage;

@@ -29,14 +29,14 @@ std::string user_message(std::string_view question,
 Result<AnswerPrompt> prompt_of(const inference::Model& model, std::string_view question,
                                const std::vector<retrieval::PassageHit>& passages,
                                std::size_t count, std::span<const ChatMessage> history,
-                               std::int64_t unix_time_s) {
+                               std::int64_t unix_time_s, std::string_view prefill) {
   std::vector<ChatMessage> messages(history.begin(), history.end());
   messages.push_back({"user", user_message(question, passages, count)});
   AnswerPrompt prompt{.passages = count, .turns = history.size()};
-  WEFT_TRY(ids, inference::chat_prompt(model, messages, unix_time_s));
+  WEFT_TRY(ids, inference::chat_prompt(model, messages, unix_time_s, prefill));
   prompt.ids = std::move(ids);
   messages.back().content = user_message("", passages, count);
-  WEFT_TRY(other, inference::chat_prompt(model, messages, unix_time_s));
+  WEFT_TRY(other, inference::chat_prompt(model, messages, unix_time_s, prefill));
   const auto begin = std::ranges::mismatch(prompt.ids, other).in1 - prompt.ids.begin();
   const auto tail =
       std::mismatch(prompt.ids.rbegin(), prompt.ids.rend() - begin, other.rbegin(), other.rend())
@@ -51,7 +51,7 @@ Result<AnswerPrompt> prompt_of(const inference::Model& model, std::string_view q
 
 Result<AnswerPrompt> bare_prompt(const inference::Model& model, std::string_view question,
                                  std::span<const ChatMessage> history, std::int64_t unix_time_s) {
-  return prompt_of(model, question, {}, 0, history, unix_time_s);
+  return prompt_of(model, question, {}, 0, history, unix_time_s, {});
 }
 
 Result<AnswerPrompt> answer_prompt(const inference::Model& model, std::string_view question,
@@ -62,7 +62,7 @@ Result<AnswerPrompt> answer_prompt(const inference::Model& model, std::string_vi
   std::size_t count = passages.size();
   for (;;) {
     WEFT_TRY(prompt, prompt_of(model, question, passages, count, std::span(history).last(turns),
-                               options.unix_time_s));
+                               options.unix_time_s, options.prefill));
     if (prompt.ids.size() <= options.tokens_max) return prompt;
     if (turns >= 2) {
       turns -= 2;  // a question and its answer

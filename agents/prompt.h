@@ -28,6 +28,7 @@ struct AnswerPrompt {
 struct PromptOptions {
   std::size_t tokens_max = 0;    // of the whole prompt
   std::int64_t unix_time_s = 0;  // for templates that print the date
+  std::string_view prefill;      // how the answer begins
 };
 
 /// `history` holds earlier turns, oldest first; those that don't fit are dropped before passages

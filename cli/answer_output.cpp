@@ -27,6 +27,7 @@ agents::AnswerOptions answer_options(const Context& context) {
   options.collection = config.string("retrieval.collection");
   options.passages = static_cast<std::size_t>(config.integer("retrieval.passages"));
   options.max_tokens = static_cast<std::size_t>(config.integer("answer.max_tokens"));
+  options.think_tokens_max = static_cast<std::size_t>(config.integer("answer.think_tokens"));
   options.threshold = config.number("answer.threshold");
   options.draft_tokens_max = static_cast<std::size_t>(config.integer("engine.draft"));
   options.stop_words = stop_words(config);
@@ -66,6 +67,7 @@ Json answer_json(const agents::Answer& answer, const Engine& engine) {
   const auto values = answer.evidence.values();
   for (std::size_t i = 0; i < names.size(); ++i) evidence[std::string(names[i])] = values[i];
   json["evidence"] = std::move(evidence);
+  if (!answer.thinking.empty()) json["thinking"] = answer.thinking;
   if (answer.abstained) json["withheld"] = answer.withheld;
   return json;
 }

@@ -6,6 +6,7 @@
 #include "cli/answer_output.h"
 #include "cli/batch.h"
 #include "cli/collections.h"
+#include "cli/span_printer.h"
 #include "cli/verbs.h"
 
 namespace weft::cli {
@@ -13,11 +14,13 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-const std::vector<std::string> kBatchKeys = {"question", "id"};
+const std::vector<std::string> kBatchKeys = {"question", "prefill", "id"};
 
 struct Options {
   std::string question;
   std::string batch;
+  std::string prefill;
+  bool show_thinking = false;
 };
 
 Result<ExitCode> run_ask(Context& context, const Options& options) {
@@ -28,11 +31,17 @@ Result<ExitCode> run_ask(Context& context, const Options& options) {
   WEFT_TRY(engine, load_engine(context));
   WEFT_TRY(agent, open_agent(context, store, engine));
   auto asked = answer_options(context);
+  asked.prefill = options.prefill;
   if (!options.batch.empty()) {
     return run_batch(context, options.batch, kBatchKeys,
                      [&](const BatchLine& line) -> Result<Json> {
                        WEFT_TRY(question, line.string("question"));
-                       WEFT_TRY(answer, agent.ask(question, asked));
+                       auto wanted = asked;
+                       if (line.has("prefill")) {
+                         WEFT_TRY(prefill, line.string("prefill"));
+                         wanted.prefill = std::move(prefill);
+                       }
+                       WEFT_TRY(answer, agent.ask(question, wanted));
                        if (answer.finish_reason == inference::FinishReason::kCancelled) {
                          return Error{ErrorCode::kCancelled, "interrupted"};
                        }
@@ -40,9 +49,9 @@ Result<ExitCode> run_ask(Context& context, const Options& options) {
                      });
   }
   Console& console = context.console;
-  WEFT_TRY(answer, agent.ask(options.question, asked, [&](std::string_view text) {
-    return console.json_result() || console.print(text);
-  }));
+  SpanPrinter printer(console, options.show_thinking);
+  asked.on_think = printer.on_think();
+  WEFT_TRY(answer, agent.ask(options.question, asked, printer.on_text()));
   if (console.json_result()) {
     console.print_json(answer_json(answer, engine));
   } else {
@@ -58,6 +67,7 @@ void add_answer_settings(CLI::App& verb, Parsed& parsed) {
   add_setting(verb, parsed, "-c,--collection", "retrieval.collection");
   add_setting(verb, parsed, "-k,--passages", "retrieval.passages");
   add_setting(verb, parsed, "-n,--max-tokens", "answer.max_tokens");
+  add_setting(verb, parsed, "--think-tokens", "answer.think_tokens");
   add_setting(verb, parsed, "--threshold", "answer.threshold");
   add_setting(verb, parsed, "--stop-words", "retrieval.stop_words");
   add_setting(verb, parsed, "-m,--model", "model.name");
@@ -72,6 +82,9 @@ void add_ask(CLI::App& app, Parsed& parsed) {
   const auto options = std::make_shared<Options>();
   verb->add_option("question", options->question, "The question")->type_name("QUESTION");
   add_batch_option(*verb, options->batch, "Answer", kBatchKeys);
+  verb->add_option("--prefill", options->prefill, "How the answer begins: the model goes on")
+      ->type_name("TEXT");
+  add_show_thinking(*verb, options->show_thinking);
   add_answer_settings(*verb, parsed);
   verb->callback([&parsed, options] {
     parsed.action = [options](Context& context) { return run_ask(context, *options); };

@@ -8,6 +8,7 @@
 
 #include "cli/answer_output.h"
 #include "cli/collections.h"
+#include "cli/span_printer.h"
 #include "cli/verbs.h"
 
 namespace weft::cli {
@@ -53,7 +54,7 @@ class LineReader {
   bool ended_ = false;
 };
 
-Result<ExitCode> run_chat(Context& context) {
+Result<ExitCode> run_chat(Context& context, bool show_thinking) {
   WEFT_TRY(store, open_store(context));
   WEFT_TRY(engine, load_engine(context));
   WEFT_TRY(agent, open_agent(context, store, engine));
@@ -76,9 +77,9 @@ Result<ExitCode> run_chat(Context& context) {
       options.history.clear();
       continue;
     }
-    auto answer = agent.ask(line, options, [&](std::string_view text) {
-      return console.json_result() || console.print(text);
-    });
+    SpanPrinter printer(console, show_thinking);
+    options.on_think = printer.on_think();
+    auto answer = agent.ask(line, options, printer.on_text());
     if (!answer) return std::move(answer).error();
     if (console.json_result()) {
       console.print_json(answer_json(*answer, engine));
@@ -102,8 +103,12 @@ Result<ExitCode> run_chat(Context& context) {
 
 void add_chat(CLI::App& app, Parsed& parsed) {
   auto* verb = app.add_subcommand("chat", "Ask question after question, one a line");
+  const auto show_thinking = std::make_shared<bool>(false);
+  add_show_thinking(*verb, *show_thinking);
   add_answer_settings(*verb, parsed);
-  verb->callback([&parsed] { parsed.action = run_chat; });
+  verb->callback([&parsed, show_thinking] {
+    parsed.action = [show_thinking](Context& context) { return run_chat(context, *show_thinking); };
+  });
 }
 
 }  // namespace weft::cli

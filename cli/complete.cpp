@@ -6,6 +6,8 @@
 
 #include "cli/batch.h"
 #include "cli/json_output.h"
+#include "cli/logits_flags.h"
+#include "cli/span_printer.h"
 #include "cli/text_input.h"
 #include "cli/verbs.h"
 #include "cli/whole_number.h"
@@ -23,29 +25,52 @@ using Json = nlohmann::ordered_json;
 constexpr std::size_t kLinesAtOnce = 32;
 constexpr std::size_t kPromptBytesMax = 64 << 20;
 
-const std::vector<std::string> kBatchKeys = {"prompt", "messages", "max_tokens", "temperature",
-                                             "top_k",  "top_p",    "min_p",      "seed",
-                                             "stop",   "raw",      "id"};
+std::vector<std::string> batch_keys() {
+  std::vector<std::string> keys = {"prompt", "messages", "max_tokens", "temperature",
+                                   "top_k",  "top_p",    "min_p",      "seed",
+                                   "stop",   "raw",      "id",         "prefill"};
+  keys.insert(keys.end(), logits_keys().begin(), logits_keys().end());
+  return keys;
+}
 
 struct Options {
   TextInput input;
   std::string system;
   std::string batch;
+  std::string prefill;
   bool raw = false;
+  bool show_thinking = false;
   std::size_t max_tokens = 256;
   inference::SamplingOptions sampling;
+  LogitsFlags logits;
   std::vector<std::string> stop;
 };
 
 struct Request {
   std::vector<ChatMessage> messages;
   std::string raw_prompt;
+  std::string prefill;
   bool raw = false;
   inference::GenerateOptions generate;
 };
 
-std::size_t draft_tokens(const Context& context) {
-  return static_cast<std::size_t>(context.config.integer("engine.draft"));
+/// What no request says for itself.
+void configure(const Context& context, const inference::Model& model,
+               inference::GenerateOptions& options) {
+  options.stop_token = context.stop;
+  options.draft_tokens_max = static_cast<std::size_t>(context.config.integer("engine.draft"));
+  options.think = inference::find_think_span(model.tokenizer());
+  if (options.think) {
+    options.think->tokens_max =
+        static_cast<std::size_t>(context.config.integer("answer.think_tokens"));
+  }
+}
+
+Result<void> check_prefill(bool raw, const std::string& prefill) {
+  if (!raw || prefill.empty()) return {};
+  return Error{ErrorCode::kInvalidArgument,
+               "a prefill begins the assistant's turn of a chat; a raw prompt has none: put the "
+               "text at its end"};
 }
 
 std::int64_t unix_time_s() {
@@ -65,21 +90,25 @@ Result<std::vector<inference::TokenId>> prompt_ids(const inference::Model& model
     }
     return ids;
   }
-  return chat_prompt(model, request.messages, unix_time_s());
+  return chat_prompt(model, request.messages, unix_time_s(), request.prefill);
 }
 
 Json result_json(const std::vector<inference::TokenId>& prompt, const inference::Generation& made) {
-  return {{"text", made.text},
-          {"ids", made.ids},
-          {"prompt_ids", prompt},
-          {"finish_reason", inference::to_string(made.finish_reason)},
-          {"usage", usage_json(made.usage)},
-          {"timing", timing_json(made.timing, made.usage)}};
+  Json json = {{"text", made.text},
+               {"ids", made.ids},
+               {"prompt_ids", prompt},
+               {"finish_reason", inference::to_string(made.finish_reason)},
+               {"usage", usage_json(made.usage)},
+               {"timing", timing_json(made.timing, made.usage)}};
+  if (!made.thinking.empty()) json["thinking"] = made.thinking;
+  return json;
 }
 
 Result<Request> request_of(const Context& context, const Options& options) {
   Request request;
   request.raw = options.raw;
+  WEFT_TRY_VOID(check_prefill(options.raw, options.prefill));
+  request.prefill = options.prefill;
   WEFT_TRY(prompt, read_text(context, options.input, kPromptBytesMax));
   if (options.raw) {
     request.raw_prompt = std::move(prompt);
@@ -89,6 +118,8 @@ Result<Request> request_of(const Context& context, const Options& options) {
   }
   request.generate.max_tokens = options.max_tokens;
   request.generate.sampling = options.sampling;
+  WEFT_TRY(logits, logits_steps(options.logits));
+  request.generate.logits = std::move(logits);
   request.generate.stop = options.stop;
   return request;
 }
@@ -112,6 +143,12 @@ Result<Request> request_of(const BatchLine& line, const Options& defaults) {
   Request request;
   WEFT_TRY(raw, line.boolean("raw", defaults.raw));
   request.raw = raw;
+  request.prefill = defaults.prefill;
+  if (line.has("prefill")) {
+    WEFT_TRY(prefill, line.string("prefill"));
+    request.prefill = std::move(prefill);
+  }
+  WEFT_TRY_VOID(check_prefill(raw, request.prefill));
   if (line.has("messages") == line.has("prompt")) {
     return Error{ErrorCode::kInvalidArgument, "give either \"prompt\" or \"messages\""};
   }
@@ -133,6 +170,8 @@ Result<Request> request_of(const BatchLine& line, const Options& defaults) {
   WEFT_TRY(top_k, line.count("top_k", defaults.sampling.top_k));
   WEFT_TRY(seed, line.count("seed", defaults.sampling.seed));
   WEFT_TRY(stop, line.strings("stop"));
+  WEFT_TRY(logits, logits_steps(line, defaults.logits));
+  generate.logits = std::move(logits);
   generate.max_tokens = max_tokens;
   generate.sampling = {static_cast<float>(temperature), top_k, static_cast<float>(top_p),
                        static_cast<float>(min_p), seed};
@@ -148,8 +187,7 @@ Result<ExitCode> run_lines(Context& context, const Options& options, const Engin
   const auto submit = [&](const BatchLine& line, Result<Json>& result) -> Result<void> {
     WEFT_TRY(request, request_of(line, options));
     WEFT_TRY(prompt, prompt_ids(*loaded.model, request));
-    request.generate.stop_token = context.stop;
-    request.generate.draft_tokens_max = draft_tokens(context);
+    configure(context, *loaded.model, request.generate);
     inference::EngineEvents events;
     events.on_end = [&result, prompt](inference::AnswerId, Result<inference::Generation> made) {
       if (!made) {
@@ -164,7 +202,7 @@ Result<ExitCode> run_lines(Context& context, const Options& options, const Engin
     return {};
   };
   return run_batch_groups(
-      context, options.batch, kBatchKeys, kLinesAtOnce,
+      context, options.batch, batch_keys(), kLinesAtOnce,
       [&](std::span<const BatchLine> lines) -> Result<std::vector<Result<Json>>> {
         std::vector<Result<Json>> results(
             lines.size(), Error{ErrorCode::kInternal, "the engine gave this line no answer"});
@@ -191,12 +229,11 @@ Result<ExitCode> run_complete(Context& context, const Options& options) {
                                     {.context_length_max = engine.context_length(context.config)}));
 
   WEFT_TRY(prompt, prompt_ids(*engine.model, request));
-  request.generate.stop_token = context.stop;
-  request.generate.draft_tokens_max = draft_tokens(context);
+  configure(context, *engine.model, request.generate);
   Console& console = context.console;
-  WEFT_TRY(made, generate(session, prompt, request.generate, [&](std::string_view text) {
-             return console.json_result() || console.print(text);
-           }));
+  SpanPrinter printer(console, options.show_thinking);
+  request.generate.on_think = printer.on_think();
+  WEFT_TRY(made, generate(session, prompt, request.generate, printer.on_text()));
   if (console.json_result()) {
     Json json = result_json(prompt, made);
     json["model"] = engine.name;
@@ -209,7 +246,8 @@ Result<ExitCode> run_complete(Context& context, const Options& options) {
     char line[160];
     std::snprintf(line, sizeof line, "%zu prompt tokens at %.0f/s, %zu tokens at %.1f/s",
                   made.usage.prompt_tokens, made.timing.prefill_tokens_per_s(made.usage),
-                  made.usage.answer_tokens, made.timing.decode_tokens_per_s(made.usage));
+                  made.usage.think_tokens + made.usage.answer_tokens,
+                  made.timing.decode_tokens_per_s(made.usage));
     if (console.err_is_terminal()) console.note(line);
   }
   return made.finish_reason == inference::FinishReason::kCancelled ? ExitCode::kInterrupted
@@ -224,9 +262,12 @@ void add_complete(CLI::App& app, Parsed& parsed) {
   const auto options = std::make_shared<Options>();
   add_text_input(*verb, options->input, "prompt");
   verb->add_option("--system", options->system, "System message of the chat")->type_name("TEXT");
+  verb->add_option("--prefill", options->prefill,
+                   "How the model's turn begins: it goes on from there")
+      ->type_name("TEXT");
   verb->add_flag("--raw", options->raw,
                  "Take the prompt as it stands: no chat template, control tokens are parsed");
-  add_batch_option(*verb, options->batch, "Complete", kBatchKeys);
+  add_batch_option(*verb, options->batch, "Complete", batch_keys());
   verb->add_option("-n,--max-tokens", options->max_tokens, "Most tokens to generate")
       ->capture_default_str()
       ->check(whole_number);
@@ -242,9 +283,12 @@ void add_complete(CLI::App& app, Parsed& parsed) {
   verb->add_option("--seed", options->sampling.seed, "Seed of the sampler")
       ->capture_default_str()
       ->check(whole_number);
+  add_logits_flags(*verb, options->logits);
   verb->add_option("--stop", options->stop, "End before this text; may be repeated")
       ->type_name("TEXT")
       ->take_all();
+  add_setting(*verb, parsed, "--think-tokens", "answer.think_tokens");
+  add_show_thinking(*verb, options->show_thinking);
   add_setting(*verb, parsed, "-m,--model", "model.name");
   add_setting(*verb, parsed, "--threads", "engine.threads");
   add_setting(*verb, parsed, "--kv", "engine.kv");

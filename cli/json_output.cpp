@@ -7,10 +7,13 @@ namespace weft::cli {
 nlohmann::ordered_json usage_json(const inference::Usage& usage) {
   return {{"prompt_tokens", usage.prompt_tokens},
           {"cached_tokens", usage.cached_tokens},
-          {"completion_tokens", usage.answer_tokens},
+          {"completion_tokens", usage.think_tokens + usage.answer_tokens},
+          {"think_tokens", usage.think_tokens},
+          {"answer_tokens", usage.answer_tokens},
+          {"probe_tokens", usage.probe_tokens},
           {"drafted_tokens", usage.drafted_tokens},
           {"accepted_tokens", usage.accepted_tokens},
-          {"total_tokens", usage.prompt_tokens + usage.answer_tokens}};
+          {"total_tokens", usage.prompt_tokens + usage.think_tokens + usage.answer_tokens}};
 }
 
 nlohmann::ordered_json timing_json(const inference::Timing& timing, const inference::Usage& usage) {

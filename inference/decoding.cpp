@@ -1,49 +1,103 @@
 #include "inference/decoding.h"
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <utility>
 
 #include "inference/sampler.h"
 
 namespace weft::inference {
+namespace {
+
+/// Marks stand on lines of their own: the white space after one is part of neither span.
+std::string_view without_leading_space(std::string_view text) {
+  const std::size_t begin = text.find_first_not_of(" \t\r\n");
+  return begin == std::string_view::npos ? std::string_view() : text.substr(begin);
+}
+
+}  // namespace
 
 Result<Decoding> Decoding::open(const Tokenizer& tokenizer, std::span<const TokenId> prompt,
                                 const GenerateOptions& options, std::size_t context_length,
                                 OnText on_text) {
   WEFT_TRY_VOID(validate(options.sampling));
   WEFT_TRY(stream, TextStream::open(options.stop));
+  WEFT_TRY(thoughts, TextStream::open({}));
+  if (options.think) WEFT_TRY_VOID(validate(*options.think, tokenizer.size()));
+  WEFT_TRY(chain, LogitsChain::open(options.logits, tokenizer.size()));
   if (prompt.empty()) return Error{ErrorCode::kInvalidArgument, "the prompt has no tokens"};
   if (prompt.size() >= context_length) {
     return Error{ErrorCode::kResourceExhausted,
                  "the prompt has " + std::to_string(prompt.size()) + " tokens; the context of " +
                      std::to_string(context_length) + " leaves no room for an answer"};
   }
-  return Decoding(tokenizer, prompt, options, context_length, std::move(on_text),
-                  std::move(stream));
+  return Decoding(tokenizer, prompt, options, context_length, std::move(on_text), std::move(stream),
+                  std::move(thoughts), std::move(chain));
 }
 
 Decoding::Decoding(const Tokenizer& tokenizer, std::span<const TokenId> prompt,
                    const GenerateOptions& options, std::size_t context_length, OnText on_text,
-                   TextStream stream)
+                   TextStream stream, TextStream thoughts, LogitsChain chain)
     : tokenizer_(&tokenizer),
       options_(options),
       context_length_(context_length),
       on_text_(std::move(on_text)),
       stream_(std::move(stream)),
-      lookup_(options.draft_tokens_max),
+      thoughts_(std::move(thoughts)),
+      chain_(std::move(chain)),
+      lookup_(chain_.can_roll_back() ? options.draft_tokens_max : 0),
       history_(prompt.begin(), prompt.end()) {
   result_.usage.prompt_tokens = prompt.size();
+  if (options.think) {
+    tracker_ = SpanTracker(*options.think, ends_in_thinking(*options.think, tokenizer, prompt));
+  }
+}
+
+void Decoding::begin() {
+  if (chain_.empty() || error_) return;
+  // The draft stands in the history while it is being tried.
+  begun_ = std::max<std::size_t>(next_.size(), 1);
+  if (!next_.empty()) history_.insert(history_.end(), next_.begin() + 1, next_.end());
+  auto begun = chain_.begin(history_, begun_);
+  if (!begun) error_ = std::move(begun).error();
 }
 
 void Decoding::read(std::size_t i, std::span<const float> logits) {
-  if (sampled_.size() != i || (i > 0 && sampled_.back().id != next_[i])) return;
-  const TokenId id = sample(logits, options_.sampling, result_.ids.size() + i);
-  sampled_.push_back({id, log_probability(logits, id)});
+  if (error_ || sampled_.size() != i || (i > 0 && sampled_.back().id != next_[i])) return;
+  if (!chain_.empty()) {
+    row_.assign(logits.begin(), logits.end());
+    const auto tokens = std::span(history_).first(history_.size() - begun_ + 1 + i);
+    auto applied = chain_.apply({row_, tokens, result_.usage.prompt_tokens, i, tracker_.span()});
+    if (!applied) {
+      error_ = std::move(applied).error();
+      return;
+    }
+    logits = row_;
+  }
+  const auto forced = tracker_.forced();
+  const TokenId id = forced ? *forced : sample(logits, options_.sampling, result_.ids.size() + i);
+  sampled_.push_back({id, log_probability(logits, id), tracker_.add(id)});
+  if (!chain_.empty() && std::isnan(sampled_.back().log_probability)) {
+    error_ = {ErrorCode::kInvalidArgument,
+              "the changes to the logits leave no token, or something that isn't a number, at "
+              "token " +
+                  std::to_string(result_.ids.size() + i) + " of the answer"};
+  }
 }
 
 bool Decoding::take() {
   if (ended_) return true;
+  if (begun_ != 0) {
+    const std::size_t kept = std::min(sampled_.size(), begun_);
+    history_.resize(history_.size() - (begun_ - 1));
+    if (!error_) {
+      auto settled = chain_.settle(kept, begun_ - kept);
+      if (!settled) error_ = std::move(settled).error();
+    }
+    begun_ = 0;
+  }
+  if (error_) return end(FinishReason::kCancelled);
   if (next_.size() > 1) {
     const std::size_t drafted = next_.size() - 1;
     const std::size_t accepted = sampled_.size() - 1;
@@ -60,26 +114,33 @@ bool Decoding::take() {
 
 bool Decoding::add(const Draw& draw) {
   if (options_.stop_token.stop_requested()) return end(FinishReason::kCancelled);
-  if (result_.ids.size() == options_.max_tokens) return end(FinishReason::kLength);
+  const bool thinks = draw.place.span == Span::kThink;
+  Usage& usage = result_.usage;
+  if (!thinks && usage.answer_tokens == options_.max_tokens) return end(FinishReason::kLength);
   if (!options_.ignore_end_tokens && tokenizer_->is_end_of_generation(draw.id)) {
     return end(FinishReason::kStop);
   }
   result_.ids.push_back(draw.id);
   history_.push_back(draw.id);
   result_.log_probabilities.push_back(draw.log_probability);
-  if (options_.on_token) options_.on_token(draw.id, draw.log_probability);
-  const bool wants_more = hand_out(stream_.feed(tokenizer_->piece(draw.id)));
+  ++(thinks ? usage.think_tokens : usage.answer_tokens);
+  if (!thinks && options_.on_token) options_.on_token(draw.id, draw.log_probability);
+  const std::string_view piece = draw.place.is_mark ? "" : tokenizer_->piece(draw.id);
+  const bool wants_more = thinks ? think(thoughts_.feed(piece)) : hand_out(stream_.feed(piece));
   if (stream_.stopped()) return end(FinishReason::kStop);
   if (!wants_more) return end(FinishReason::kCancelled);
   // Nobody asks for the logits after the last token.
   const bool is_full = history_.size() == context_length_;
-  return (is_full || result_.ids.size() == options_.max_tokens) && end(FinishReason::kLength);
+  const bool is_done = !thinks && usage.answer_tokens == options_.max_tokens;
+  return (is_full || is_done) && end(FinishReason::kLength);
 }
 
 /// The next tokens to read, within the room that answer and context leave.
 void Decoding::plan() {
   const std::size_t room = context_length_ - history_.size();
-  const std::size_t wanted = options_.max_tokens - result_.ids.size() - 1;
+  const std::size_t left = options_.max_tokens - result_.usage.answer_tokens;
+  // Nothing is guessed where the next token is given.
+  const std::size_t wanted = left == 0 || tracker_.forced() ? 0 : left - 1;
   const auto draft = lookup_.draft(history_, std::min(room, wanted));
   if (draft.empty()) lookup_.rest();
   next_ = {history_.back()};
@@ -95,15 +156,23 @@ bool Decoding::end(FinishReason reason) noexcept {
 
 void Decoding::cancel() noexcept { end(FinishReason::kCancelled); }
 
+bool Decoding::think(std::string_view text) {
+  if (result_.thinking.empty()) text = without_leading_space(text);
+  if (text.empty()) return true;
+  result_.thinking += text;
+  return !options_.on_think || options_.on_think(text);
+}
+
 bool Decoding::hand_out(std::string_view text) {
+  if (result_.text.empty() && result_.usage.think_tokens != 0) text = without_leading_space(text);
   if (text.empty()) return true;
   result_.text += text;
   return !on_text_ || on_text_(text);
 }
 
 Generation Decoding::finish() && {
+  think(thoughts_.finish());
   hand_out(stream_.finish());
-  result_.usage.answer_tokens = result_.ids.size();
   return std::move(result_);
 }
 

@@ -4,13 +4,16 @@
 // business. Private to inference.
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "base/result.h"
 #include "inference/generate.h"
+#include "inference/logits_chain.h"
 #include "inference/prompt_lookup.h"
 #include "inference/text_stream.h"
+#include "inference/think_span.h"
 #include "inference/tokenizer.h"
 
 namespace weft::inference {
@@ -18,11 +21,14 @@ namespace weft::inference {
 class Decoding {
  public:
   /// `tokenizer` is borrowed. Errors: kInvalidArgument for the options or an empty prompt;
-  /// kResourceExhausted if the prompt leaves no room for one token, with both lengths.
+  /// kResourceExhausted if the prompt leaves no room for one token, with both lengths; those of
+  /// LogitsChain::open().
   static Result<Decoding> open(const Tokenizer& tokenizer, std::span<const TokenId> prompt,
                                const GenerateOptions& options, std::size_t context_length,
                                OnText on_text);
 
+  /// The model is about to read the step whose logits come next: next(), or the prompt's end.
+  void begin();
   /// The logits after next()[i] (at first, with i = 0, after the prompt), in order of i. What
   /// follows a draft that proved wrong is ignored.
   void read(std::size_t i, std::span<const float> logits);
@@ -37,6 +43,8 @@ class Decoding {
 
   void cancel() noexcept;
   bool ended() const noexcept { return ended_; }
+  /// Why it ended without an answer; null if it didn't.
+  const Error* error() const noexcept { return error_ ? &*error_ : nullptr; }
   const std::vector<TokenId>& ids() const noexcept { return result_.ids; }
   /// The answer, with prompt and answer counted, not timed. The rest of its text is handed out.
   Generation finish() &&;
@@ -45,26 +53,34 @@ class Decoding {
   struct Draw {
     TokenId id;
     float log_probability;
+    SpanTracker::Place place;
   };
 
   Decoding(const Tokenizer& tokenizer, std::span<const TokenId> prompt,
            const GenerateOptions& options, std::size_t context_length, OnText on_text,
-           TextStream stream);
+           TextStream stream, TextStream thoughts, LogitsChain chain);
   bool add(const Draw& draw);
   bool end(FinishReason reason) noexcept;
   void plan();
   bool hand_out(std::string_view text);
+  bool think(std::string_view text);
 
   const Tokenizer* tokenizer_;
   GenerateOptions options_;
   std::size_t context_length_;
   OnText on_text_;
   TextStream stream_;
+  TextStream thoughts_;
+  SpanTracker tracker_;
+  LogitsChain chain_;
   PromptLookup lookup_;
+  std::vector<float> row_;        // logits that the chain may change
   std::vector<TokenId> history_;  // the prompt and the answer: one more than the model has read
   std::vector<TokenId> next_;
+  std::size_t begun_ = 0;      // rows of the present step, once it has begun
   std::vector<Draw> sampled_;  // not yet part of the answer
   Generation result_;
+  std::optional<Error> error_;
   bool ended_ = false;
 };
 

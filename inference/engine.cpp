@@ -153,8 +153,8 @@ Result<std::vector<std::unique_ptr<Sequence>>> Engine::State::sequences_of(
     if (request.options.on_scored) {
       return refuse({ErrorCode::kInvalidArgument, "the engine doesn't score prompts"});
     }
-    const std::size_t length =
-        std::min(request.prompt.size() + request.options.max_tokens, options.context_length_max);
+    const std::size_t length = std::min(
+        request.prompt.size() + generated_tokens_max(request.options), options.context_length_max);
     const std::size_t blocks = (length + kKvBlockTokens - 1) / kKvBlockTokens;
     if (blocks * block_bytes > options.kv_bytes_max) {
       return refuse(
@@ -348,6 +348,7 @@ std::vector<Sequence*> Engine::State::plan(std::vector<Slice>& slices) {
       room -= slice.ids.size();
       counters.prefilled_tokens += slice.ids.size();
     }
+    if (slice.first_wanted < slice.ids.size()) s.decoding.begin();
     s.reading = slice.ids.size();
     slices.push_back(slice);
     reading.push_back(&s);
@@ -452,7 +453,7 @@ bool Engine::State::step() {
     const std::size_t answered = s->decoding.ids().size();
     const bool ended = s->decoding.take();
     counters.decoded_tokens += s->decoding.ids().size() - answered;
-    if (ended) end(*s, nullptr);
+    if (ended) end(*s, s->decoding.error());
   }
   remove_ended();
   return true;

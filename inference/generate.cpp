@@ -50,10 +50,12 @@ Result<void> decode(Session& session, Decoding& decoding) {
   decoding.read(0, session.logits());
   while (!decoding.take()) {
     const std::size_t held = session.tokens().size();
+    decoding.begin();
     const auto on_row = [&](std::size_t i, std::span<const float> row) { decoding.read(i, row); };
     WEFT_TRY_VOID(session.append_each(decoding.next(), 0, on_row));
     WEFT_TRY_VOID(session.truncate(held + decoding.kept()));
   }
+  if (decoding.error() != nullptr) return *decoding.error();
   return {};
 }
 
@@ -75,12 +77,18 @@ std::string_view to_string(FinishReason reason) noexcept {
   return "unknown";
 }
 
+std::size_t generated_tokens_max(const GenerateOptions& options) noexcept {
+  if (!options.think) return options.max_tokens;
+  return options.max_tokens +
+         std::max(options.think->tokens_max, options.think->closing.size() + 1);
+}
+
 double Timing::prefill_tokens_per_s(const Usage& usage) const noexcept {
   return rate(usage.prompt_tokens - usage.cached_tokens, prefill);
 }
 
 double Timing::decode_tokens_per_s(const Usage& usage) const noexcept {
-  return rate(usage.answer_tokens, decode);
+  return rate(usage.think_tokens + usage.answer_tokens, decode);
 }
 
 Result<Generation> generate(Session& session, std::span<const TokenId> prompt,
@@ -93,6 +101,7 @@ Result<Generation> generate(Session& session, std::span<const TokenId> prompt,
                      " of a prompt of " + std::to_string(prompt.size())};
   }
   const auto start = Clock::now();
+  decoding.begin();
   const auto cached = read_prompt(session, prompt, options);
   const auto prefilled = Clock::now();
   if (!cached) {

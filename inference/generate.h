@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -14,8 +15,10 @@
 #include <vector>
 
 #include "base/result.h"
+#include "inference/logits_processor.h"
 #include "inference/sampler.h"
 #include "inference/session.h"
+#include "inference/think_span.h"
 #include "inference/token.h"
 
 namespace weft::inference {
@@ -27,14 +30,22 @@ enum class FinishReason : std::uint8_t {
 };
 std::string_view to_string(FinishReason reason) noexcept;  // "stop", "length", "cancelled"
 
+/// Called with each new piece of text; false cancels.
+using OnText = std::function<bool(std::string_view)>;
+
 struct GenerateOptions {
   SamplingOptions sampling;
-  std::size_t max_tokens = 256;
-  std::vector<std::string> stop;      // non-empty strings; matched across tokens, cut from the text
+  std::vector<LogitsStep> logits;  // changes to them, in this order, before temperature and cuts
+  std::size_t max_tokens = 256;    // of the answer; thinking has its own cap
+  std::vector<std::string> stop;   // non-empty strings; matched across tokens, cut from the text
+  std::optional<ThinkSpan> think;  // else all is answer; its text and stop strings have no part
+                                   // of thinking, which is told to on_think
+  OnText on_think;
   bool ignore_end_tokens = false;     // goes on past the model's own end: for measurements
   std::size_t draft_tokens_max = 10;  // looked up in the prompt and verified together: same output
   std::stop_token stop_token;         // checked before each step
-  /// Told of each token of the answer before its text is handed out, with ln p as in Generation.
+  /// Told of each token of the answer, not of thinking, before its text is handed out, with ln p as
+  /// in Generation.
   std::function<void(TokenId id, float log_probability)> on_token;
   /// How likely the model finds a part of the prompt: told of each token [scored_begin, scored_end)
   /// with ln p given those before it, before the first token of the answer. They are read anew even
@@ -48,12 +59,17 @@ struct GenerateOptions {
 struct Usage {
   std::size_t prompt_tokens = 0;  // all of the prompt
   std::size_t cached_tokens = 0;  // of these, found in the session's cache
+  std::size_t think_tokens = 0;   // its marks included
   std::size_t answer_tokens = 0;
+  std::size_t probe_tokens = 0;     // read beside the prompt, to judge the answer
   std::size_t drafted_tokens = 0;   // that prompt lookup proposed
   std::size_t accepted_tokens = 0;  // of these, that the model agreed with
 
   friend bool operator==(const Usage&, const Usage&) = default;
 };
+
+/// The most tokens that `options` let an answer and its thinking have.
+std::size_t generated_tokens_max(const GenerateOptions& options) noexcept;
 
 struct Timing {
   std::chrono::duration<double> prefill{};  // until the first logits
@@ -65,21 +81,19 @@ struct Timing {
 
 struct Generation {
   std::string text;                      // valid UTF-8: a broken sequence becomes U+FFFD
-  std::vector<TokenId> ids;              // as sampled, the end token left out
-  std::vector<float> log_probabilities;  // ln p of each of `ids` before temperature and cuts
+  std::string thinking;                  // likewise; no part of `text`
+  std::vector<TokenId> ids;              // as sampled, thinking first, the end token left out
+  std::vector<float> log_probabilities;  // ln p of each of `ids`, before temperature and cuts
   FinishReason finish_reason = FinishReason::kStop;
   Usage usage;
   Timing timing;
 };
 
-/// Called with each new piece of text; false cancels.
-using OnText = std::function<bool(std::string_view)>;
-
 /// Continues `session` with `prompt`: the common prefix of what it has read is kept, the rest
 /// truncated and read anew. Cancelling isn't an error: the text so far is returned.
-/// Errors: kInvalidArgument for the options, an empty prompt or a scored part beyond it;
-/// kResourceExhausted if the prompt leaves no room for one token, with both lengths; those of
-/// Session::append.
+/// Errors: kInvalidArgument for the options, an empty prompt or a scored part beyond it, or if the
+/// logits' changes leave no token; kResourceExhausted if the prompt leaves no room for one token,
+/// with both lengths; those of Session::append and of the logits processors.
 Result<Generation> generate(Session& session, std::span<const TokenId> prompt,
                             const GenerateOptions& options, const OnText& on_text = {});
 

@@ -226,6 +226,39 @@ class Program(unittest.TestCase):
         found = {check["name"]: check["found"] for check in self.json("doctor", "-m", MODEL)["checks"]}
         self.assertEqual(raw["numerics"], found["numerics"])
 
+    @unittest.skipUnless(HAS_MODEL, "WEFT_TEST_MODELS has no smollm2-135m.gguf")
+    def test_complete_changes_logits(self):
+        def ids(*arguments):
+            return self.json("complete", "--raw", "One two one two one two", "-n", "12", "-m", MODEL, *arguments)["ids"]
+
+        plain = ids()
+        self.assertEqual(plain, ids("--repeat-penalty", "1", "--presence-penalty", "0"))
+        self.assertNotIn(plain[0], ids("--logit-bias", f"{plain[0]}=-inf"))
+        self.assertEqual(ids("--logit-bias", "66=10000", "--logit-bias", "67=9000"), [66] * 12)
+        mixed = ids("--logit-bias", "66=10000", "--logit-bias", "67=9000", "--frequency-penalty", "600")
+        self.assertEqual(mixed, [66, 66, 67, 66, 67, 66, 67, 66, 67, 66, 67, 66])
+        self.assertNotEqual(plain, ids("--repeat-penalty", "1.5"))
+        batch = pathlib.Path(self.home.name, "batch.jsonl")
+        lines = [{"logit_bias": {"66": 10000, "67": 9000}, "frequency_penalty": 600}, {}, {"repeat_penalty": 1.5},
+                 {"logit_bias": {"x": 1}}, {"logit_bias": {"1000000": 1}}]
+        batch.write_text("".join(json.dumps({"prompt": "One two one two one two", **line}) + "\n" for line in lines))
+        out = [json.loads(line) for line in self.weft("complete", "--raw", "-n", "12", "--batch", str(batch), "-m",
+                                                      MODEL, code=4).stdout.splitlines()]
+        self.assertEqual([row.get("ids") for row in out], [mixed, plain, ids("--repeat-penalty", "1.5"), None, None])
+        self.assertIn("logit_bias", out[3]["error"]["message"])
+        self.assertIn("1000000", out[4]["error"]["message"])
+        self.assertIn("ID=VALUE", self.weft("complete", "x", "--logit-bias", "7", "-m", MODEL, code=2).stderr)
+
+    @unittest.skipUnless(HAS_MODEL, "WEFT_TEST_MODELS has no smollm2-135m.gguf")
+    def test_a_prefill_begins_the_turn_and_does_not_end_it(self):
+        plain = self.json("complete", "Say hello.", "-n", "1", "-m", MODEL)["prompt_ids"]
+        made = self.json("complete", "Say hello.", "-n", "3", "-m", MODEL, "--prefill", "Sure, I")
+        text = self.json("tokenize", "Sure, I", "-m", MODEL)["ids"]
+        self.assertEqual(made["prompt_ids"], plain + text)
+        self.assertEqual(made["usage"]["answer_tokens"], len(made["ids"]))
+        self.assertEqual(made["usage"]["think_tokens"], 0)
+        self.assertIn("raw prompt", self.weft("complete", "--raw", "x", "--prefill", "y", "-m", MODEL, code=2).stderr)
+
     @unittest.skipUnless(HAS_BASE_MODEL, "WEFT_TEST_MODELS has no gemma-3-270m.gguf")
     def test_a_base_model_continues_text_and_warns_as_a_chat_model(self):
         raw = self.weft("complete", "--raw", "The capital of France is", "-n", "7", "-m", BASE_MODEL)

@@ -1,0 +1,36 @@
+#pragma once
+// The flags and batch keys that change logits: biases and penalties.
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "cli/batch.h"
+#include "inference/logits_processor.h"
+
+namespace CLI {
+class App;
+}
+
+namespace weft::cli {
+
+struct LogitsFlags {
+  std::vector<std::string> bias;  // "ID=VALUE"
+  inference::Penalties penalties;
+};
+
+/// The keys that a batch line may have for them.
+std::span<const char* const> logits_keys() noexcept;
+
+/// `flags` must outlive the parsing.
+void add_logits_flags(CLI::App& verb, LogitsFlags& flags);
+
+/// What the flags ask for; none for their defaults. Errors: kInvalidArgument for a malformed bias.
+Result<std::vector<inference::LogitsStep>> logits_steps(const LogitsFlags& flags);
+/// The same for a batch line, whose keys go before the flags. Errors: kInvalidArgument names the
+/// key.
+Result<std::vector<inference::LogitsStep>> logits_steps(const BatchLine& line,
+                                                        const LogitsFlags& flags);
+
+}  // namespace weft::cli
