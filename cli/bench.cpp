@@ -124,7 +124,7 @@ Result<void> bench_chat(Context& context, const Options& options, BenchReport& r
   std::vector<Measurement> measurements;
   if (benchmark.prompt > 0) {
     measurements.push_back({{"prefill", std::to_string(benchmark.prompt) + " tokens", 0,
-                             known(prefill_bound(*engine.model, machine)), "multiplies"},
+                             known(prefill_bound(*engine.model, machine)), "multiply-adds"},
                             [&] { return prefill_rate(session, benchmark); }});
   }
   if (benchmark.generate > 0) {
@@ -135,7 +135,7 @@ Result<void> bench_chat(Context& context, const Options& options, BenchReport& r
   if (benchmark.generate > 0 && benchmark.sequences > 0) {
     measurements.push_back(
         {{"batch", generated + " x " + std::to_string(options.batch) + at, 0,
-          known(batch_bound(*engine.model, machine, benchmark)), "memory and multiplies"},
+          known(batch_bound(*engine.model, machine, benchmark)), "memory and multiply-adds"},
          [&] { return batch_rate(engine.model, *engine.pool, benchmark); }});
   }
   if (measurements.empty()) {
@@ -170,9 +170,9 @@ Result<void> bench_encoder(Context& context, const Options& options,
   };
   BenchFigure figure;
   figure.name = "embed";
-  figure.what = std::to_string(texts.size()) + " texts of " + std::to_string(opening.tokens_max) +
+  figure.what = std::to_string(texts.size()) + " x " + std::to_string(opening.tokens_max) +
                 " tokens, " + std::string(to_string(precision));
-  figure.bounded_by = "multiplies";
+  figure.bounded_by = "multiply-adds";
   // The rate is that of 8-bit multiplies.
   if (precision == inference::EmbedderPrecision::kInt8 && report.multiply_gmac_per_s) {
     figure.bound = *report.multiply_gmac_per_s * 1e9 / embedder->macs_per_token();

@@ -1,7 +1,7 @@
 #include "cli/bench_report.h"
 
 #include <algorithm>
-#include <cstdio>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "base/utf8.h"
@@ -27,8 +27,9 @@ std::string percent(const BenchFigure& figure) {
 }
 
 std::string heading(const BenchReport& report) {
-  return report.model + ", " + report.level + ", " + std::to_string(report.threads) +
-         (report.threads == 1 ? " thread" : " threads");
+  // Of a path what tells models apart, which has room.
+  return std::filesystem::path(report.model).filename().string() + ", " + report.level + ", " +
+         std::to_string(report.threads) + (report.threads == 1 ? " thread" : " threads");
 }
 
 std::string sources(const BenchReport& report) {
@@ -65,7 +66,7 @@ constexpr int kMargin = 24;
 constexpr int kTop = 64;
 constexpr int kRowHeight = 52;
 constexpr int kBarHeight = 18;
-constexpr int kBarLeft = 180;
+constexpr int kBarLeft = 200;
 constexpr int kBarWidth = kWidth - kBarLeft - kMargin;
 constexpr int kBottom = 40;
 

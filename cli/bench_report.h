@@ -15,7 +15,7 @@ struct BenchFigure {
   std::string what;             // of how many tokens
   double tokens_per_s = 0;      // the median
   std::optional<double> bound;  // tokens/s that the machine allows, if that is known
-  std::string bounded_by;       // "multiplies", "memory", "memory, multiplies"
+  std::string bounded_by;       // "memory", "multiply-adds", "memory and multiply-adds"
 };
 
 struct BenchReport {

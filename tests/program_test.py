@@ -91,7 +91,7 @@ class Program(unittest.TestCase):
                 (["bench", "--repeat", "0"], 2, "--repeat 0: 1 to"),
                 (["bench", "--batch", "1025"], 2, "at most 1024"),
                 (["bench", "--generate", "1"], 2, "needs 2"),
-                (["bench", "--context", "9" * 19], 2, "at most"),
+                (["bench", "--context", "9" * 18], 2, "at most"),
                 (["bench", "--prompt", "x"], 2, "whole number"),
                 (["bench", "--svg", docs + "/none/a.svg"], 2, "there is no folder"),
                 (["bench", "--svg", docs], 2, "is a folder"),
