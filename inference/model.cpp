@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <future>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -175,37 +176,37 @@ Result<std::vector<PackJob>> read_layers(const GgufFile& file, const ModelTensor
 Result<std::shared_ptr<const Model>> Model::load(const std::filesystem::path& path,
                                                  const ModelOptions& options) {
   WEFT_TRY(file, GgufFile::open(path));
-  WEFT_TRY(tokenizer, Tokenizer::from_gguf(file));
   auto [chat, warning] = read_template(file);
-  auto state = std::make_unique<State>(std::move(file), std::move(tokenizer), std::move(chat));
+  auto state = std::make_unique<State>(std::move(file), std::move(chat));
   state->template_warning = std::move(warning);
   state->level = options.level;
   const GgufFile& opened = state->file;
-
-  const auto explain = [&](Error error) {
-    return std::move(error).with_context("model " + path.string());
-  };
-  auto config = read_config(opened, state->tokenizer.size());
-  if (!config) return explain(std::move(config).error());
-  state->config = *config;
-  auto tensors = find_tensors(opened, *config);
-  if (!tensors) return explain(std::move(tensors).error());
-  state->embedding = tensors->embedding;
+  // Beside the weights: it takes as long as a third of them.
+  auto tokenizer =
+      std::async(std::launch::async, [&opened] { return Tokenizer::from_gguf(opened); });
 
   const auto read = [&]() -> Result<void> {
-    WEFT_TRY(factors, read_vector(opened, tensors->rope_factors));
-    WEFT_TRY(frequencies, rope_frequencies(*config, factors));
+    const auto texts = opened.strings("tokenizer.ggml.tokens");
+    WEFT_TRY(config, read_config(opened, texts ? texts->size() : 0));
+    WEFT_TRY(tensors, find_tensors(opened, config));
+    state->config = config;
+    state->embedding = tensors.embedding;
+    WEFT_TRY(factors, read_vector(opened, tensors.rope_factors));
+    WEFT_TRY(frequencies, rope_frequencies(config, factors));
     state->rope_frequencies = std::move(frequencies);
-    WEFT_TRY(norm, read_vector(opened, tensors->output_norm));
+    WEFT_TRY(norm, read_vector(opened, tensors.output_norm));
     state->output_norm = std::move(norm);
-    state->layers.resize(config->layers);
-    WEFT_TRY(jobs, read_layers(opened, *tensors, state->layers));
-    jobs.push_back({tensors->output, &state->output});
+    state->layers.resize(config.layers);
+    WEFT_TRY(jobs, read_layers(opened, tensors, state->layers));
+    jobs.push_back({tensors.output, &state->output});
     WEFT_TRY_VOID(Packer(opened, jobs, options).run());
     for (const PackJob& job : jobs) state->weight_bytes += (*job.matrix)->size_bytes();
     return {};
   }();
-  if (!read) return explain(read.error());
+  // A broken vocabulary is the first thing to say: the configuration is checked against it.
+  WEFT_TRY(vocabulary, tokenizer.get());
+  if (!read) return Error(read.error()).with_context("model " + path.string());
+  state->tokenizer = std::move(vocabulary);
   return std::shared_ptr<const Model>(new Model(std::move(state)));
 }
 
@@ -213,7 +214,7 @@ Model::Model(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Model::~Model() = default;
 
 const ModelConfig& Model::config() const noexcept { return state_->config; }
-const Tokenizer& Model::tokenizer() const noexcept { return state_->tokenizer; }
+const Tokenizer& Model::tokenizer() const noexcept { return *state_->tokenizer; }
 const ChatTemplate& Model::chat_template() const noexcept { return state_->chat_template; }
 const std::string& Model::template_warning() const noexcept { return state_->template_warning; }
 const std::filesystem::path& Model::path() const noexcept { return state_->file.path(); }

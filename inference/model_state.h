@@ -29,12 +29,11 @@ struct LayerWeights {
 };
 
 struct Model::State {
-  State(GgufFile gguf, Tokenizer vocabulary, ChatTemplate chat)
-      : file(std::move(gguf)), tokenizer(std::move(vocabulary)), chat_template(std::move(chat)) {}
+  State(GgufFile gguf, ChatTemplate chat) : file(std::move(gguf)), chat_template(std::move(chat)) {}
 
   ModelConfig config;
   GgufFile file;  // stays open: rows of the embedding are read when a token needs them
-  Tokenizer tokenizer;
+  std::optional<Tokenizer> tokenizer;  // there once the model is loaded
   ChatTemplate chat_template;
   std::string template_warning;
   cpu::Level level = cpu::Level::kScalar;

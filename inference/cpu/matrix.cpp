@@ -203,17 +203,17 @@ Result<Matrix> Matrix::pack(TensorType type, std::size_t rows, std::size_t colum
   const std::size_t file_group = *file_row_bytes * kernels.group_rows;
   const std::size_t at_once =
       std::max<std::size_t>(1, std::min(kReadBytes / file_group, state->groups));
-  std::vector<std::byte> file(file_group * at_once);
+  const auto memory = std::make_unique_for_overwrite<std::byte[]>(file_group * at_once);
+  const std::span file(memory.get(), file_group * at_once);
   for (std::size_t g = 0; g < state->groups; g += at_once) {
     const std::size_t groups = std::min(at_once, state->groups - g);
     const std::size_t first = g * kernels.group_rows;
     const std::size_t count = std::min(rows - first, groups * kernels.group_rows);
-    const std::span<std::byte> read(file.data(), count * *file_row_bytes);
+    const std::span<std::byte> read = file.first(count * *file_row_bytes);
     WEFT_TRY_VOID(source(first * *file_row_bytes, read));
-    std::fill(file.begin() + static_cast<std::ptrdiff_t>(read.size()), file.end(), std::byte{0});
+    std::memset(read.data() + read.size(), 0, file.size() - read.size());
     for (std::size_t i = 0; i < groups; ++i) {
-      pack_group(type, columns, kernels.group_rows,
-                 std::span(file).subspan(i * file_group, file_group),
+      pack_group(type, columns, kernels.group_rows, file.subspan(i * file_group, file_group),
                  {state->memory.get() + (g + i) * group, group});
     }
   }
