@@ -8,6 +8,10 @@
 #include <thread>
 #include <utility>
 
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
 #include "inference/model_config.h"
 #include "inference/model_state.h"
 
@@ -207,6 +211,9 @@ Result<std::shared_ptr<const Model>> Model::load(const std::filesystem::path& pa
   WEFT_TRY(vocabulary, tokenizer.get());
   if (!read) return Error(read.error()).with_context("model " + path.string());
   state->tokenizer = std::move(vocabulary);
+#if defined(__GLIBC__)
+  malloc_trim(0);  // what building the vocabulary took, which the library would keep
+#endif
   return std::shared_ptr<const Model>(new Model(std::move(state)));
 }
 
