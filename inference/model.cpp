@@ -101,13 +101,12 @@ class Packer {
 
  private:
   void work() {
-    cpu::WeightArena arena;  // of this thread: it isn't thread-safe
     for (;;) {
       const std::size_t index = next_.fetch_add(1);
       if (index >= jobs_.size() || failed_.load()) return;
       const auto done = options_.stop.stop_requested()
                             ? Result<void>(Error{ErrorCode::kCancelled, "loading was cancelled"})
-                            : pack(jobs_[index], arena);
+                            : pack(jobs_[index]);
       const std::scoped_lock lock(mutex_);
       if (!done) {
         if (!error_) error_ = done.error();
@@ -119,14 +118,14 @@ class Packer {
     }
   }
 
-  Result<void> pack(const PackJob& job, cpu::WeightArena& arena) const {
+  Result<void> pack(const PackJob& job) {
     const TensorInfo& tensor = *job.tensor;
     auto packed = cpu::Matrix::pack(
         tensor.type, tensor.rows(), tensor.row_length(),
         [&](std::uint64_t offset, std::span<std::byte> out) {
           return file_.read(tensor, offset, out);
         },
-        options_.level, arena);
+        options_.level, arena_);
     if (!packed) return std::move(packed).error().with_context("tensor " + tensor.name);
     job.matrix->emplace(*std::move(packed));
     return {};
@@ -135,6 +134,7 @@ class Packer {
   const GgufFile& file_;
   std::vector<PackJob> jobs_;
   const ModelOptions& options_;
+  cpu::WeightArena arena_;
   std::uint64_t total_ = 0;
   std::atomic<std::size_t> next_ = 0;
   std::atomic<bool> failed_ = false;
@@ -211,6 +211,7 @@ Result<std::shared_ptr<const Model>> Model::load(const std::filesystem::path& pa
   WEFT_TRY(vocabulary, tokenizer.get());
   if (!read) return Error(read.error()).with_context("model " + path.string());
   state->tokenizer = std::move(vocabulary);
+  state->file.forget_metadata();
 #if defined(__GLIBC__)
   malloc_trim(0);  // what building the vocabulary took, which the library would keep
 #endif

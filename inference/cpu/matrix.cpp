@@ -134,6 +134,7 @@ std::shared_ptr<std::uint8_t[]> WeightArena::allocate(std::size_t bytes) {
   if (bytes > PTRDIFF_MAX) return nullptr;
   const std::size_t wanted = whole_lines(bytes);
   if (wanted > kArenaChunk / 2) return {cpu::allocate(wanted), Free{}};
+  const std::scoped_lock lock(mutex_);
   if (wanted > chunk_bytes_ - used_bytes_) {
     chunk_ = {cpu::allocate(kArenaChunk), Free{}};
     chunk_bytes_ = chunk_ ? kArenaChunk : 0;
