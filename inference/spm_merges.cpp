@@ -1,7 +1,6 @@
 #include "inference/spm_merges.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 #include <queue>
 #include <string>
