@@ -55,7 +55,7 @@ Result<ExitCode> list(Context& context) {
 }
 
 Result<ExitCode> pull(Context& context, const std::string& source, const std::string& name) {
-  WEFT_TRY(tools, ModelTools::open(context));
+  WEFT_TRY(tools, ModelTools::open(context, {.fetches = true}));
   Progress progress(context.console, source, Progress::Unit::kBytes);
   inference::PullOptions options;
   options.name = name;

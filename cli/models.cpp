@@ -6,10 +6,10 @@
 
 namespace weft::cli {
 
-Result<std::unique_ptr<ModelTools>> ModelTools::open(const Context& context) {
+Result<std::unique_ptr<ModelTools>> ModelTools::open(const Context& context, const ModelUse& use) {
   auto clock = std::make_unique<SystemClock>();
   std::unique_ptr<net::HttpClient> http;
-  if (context.config.boolean("network.offline")) {
+  if (!use.fetches || context.config.boolean("network.offline")) {
     http = std::make_unique<net::OfflineHttpClient>();
   } else {
     WEFT_TRY(client, net::CurlHttpClient::open(*clock, {}));

@@ -12,9 +12,13 @@
 
 namespace weft::cli {
 
+struct ModelUse {
+  bool fetches = false;  // else the store has no network: libcurl takes time and memory to start
+};
+
 class ModelTools {
  public:
-  static Result<std::unique_ptr<ModelTools>> open(const Context& context);
+  static Result<std::unique_ptr<ModelTools>> open(const Context& context, const ModelUse& use = {});
 
   inference::ModelStore& store() noexcept { return store_; }
 

@@ -156,6 +156,7 @@ int run(const Process& process) {
   add_complete(app, parsed);
   add_tokenize(app, parsed);
   add_perplexity(app, parsed);
+  add_bench(app, parsed);
   add_embed(app, parsed);
   add_model(app, parsed);
   add_config(app, parsed);

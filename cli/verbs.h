@@ -32,6 +32,7 @@ void add_setting(CLI::App& verb, Parsed& parsed, const std::string& flag, const 
 
 void add_ask(CLI::App& app, Parsed& parsed);
 void add_backup(CLI::App& app, Parsed& parsed);
+void add_bench(CLI::App& app, Parsed& parsed);
 void add_chat(CLI::App& app, Parsed& parsed);
 void add_collection(CLI::App& app, Parsed& parsed);
 void add_complete(CLI::App& app, Parsed& parsed);

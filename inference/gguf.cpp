@@ -262,6 +262,14 @@ Result<std::vector<std::int64_t>> GgufFile::integers(std::string_view key) const
   return integers;
 }
 
+void GgufFile::forget_metadata() noexcept {
+  gguf::Header& header = state_->header;
+  // Not "= {}", which keeps their memory.
+  header.bytes = std::vector<std::byte>();
+  header.entries = std::vector<Entry>();
+  header.entries_by_key = std::vector<std::uint32_t>();
+}
+
 std::span<const TensorInfo> GgufFile::tensors() const noexcept { return state_->header.tensors; }
 
 const TensorInfo* GgufFile::tensor(std::string_view name) const noexcept {

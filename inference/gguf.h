@@ -65,6 +65,10 @@ class GgufFile {
   std::span<const TensorInfo> tensors() const noexcept;  // in file order
   const TensorInfo* tensor(std::string_view name) const noexcept;
 
+  /// Gives back the memory of the metadata, after which there are no keys; tensors stay, and what
+  /// was borrowed from keys and values doesn't.
+  void forget_metadata() noexcept;
+
   /// Reads out.size() bytes of `tensor` from its byte `offset` on. Errors: kIo if the file shrank.
   Result<void> read(const TensorInfo& tensor, std::uint64_t offset, std::span<std::byte> out) const;
   /// Rows [first, first + count) as floats into `out` (count, row_length).

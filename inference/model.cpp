@@ -1,7 +1,12 @@
 #include "inference/model.h"
 
+#include <future>
 #include <optional>
 #include <utility>
+
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 
 #include "inference/gguf.h"
 #include "inference/model_tensors.h"
@@ -23,12 +28,11 @@ std::pair<ChatTemplate, std::string> read_template(const GgufFile& file) {
 }  // namespace
 
 struct Model::State {
-  State(GgufFile gguf, Tokenizer vocabulary, ChatTemplate chat)
-      : file(std::move(gguf)), tokenizer(std::move(vocabulary)), chat_template(std::move(chat)) {}
+  State(GgufFile gguf, ChatTemplate chat) : file(std::move(gguf)), chat_template(std::move(chat)) {}
 
   ModelConfig config;
   GgufFile file;  // stays open: backends read rows of the embedding when a token needs them
-  Tokenizer tokenizer;
+  std::optional<Tokenizer> tokenizer;  // there once the model is loaded
   ChatTemplate chat_template;
   std::string template_warning;
   std::string backend;
@@ -40,24 +44,34 @@ Result<std::shared_ptr<const Model>> Model::load(const std::filesystem::path& pa
                                                  const Backend& backend,
                                                  const LoadOptions& options) {
   WEFT_TRY(file, GgufFile::open(path));
-  WEFT_TRY(tokenizer, Tokenizer::from_gguf(file));
   auto [chat, warning] = read_template(file);
-  auto state = std::make_unique<State>(std::move(file), std::move(tokenizer), std::move(chat));
+  auto state = std::make_unique<State>(std::move(file), std::move(chat));
   state->template_warning = std::move(warning);
   state->backend = backend.name();
+  const GgufFile& opened = state->file;
+  // Beside the weights: it takes as long as a third of them.
+  auto tokenizer =
+      std::async(std::launch::async, [&opened] { return Tokenizer::from_gguf(opened); });
   const auto load = [&]() -> Result<void> {
-    WEFT_TRY(config, read_config(state->file, state->tokenizer.size()));
+    const auto texts = opened.strings("tokenizer.ggml.tokens");
+    WEFT_TRY(config, read_config(opened, texts ? texts->size() : 0));
     state->config = std::move(config);
-    WEFT_TRY(tensors, find_tensors(state->file, state->config));
-    WEFT_TRY(print, fingerprint(state->file));
+    WEFT_TRY(tensors, find_tensors(opened, state->config));
+    WEFT_TRY(print, fingerprint(opened));
     state->numerics = backend.numerics(print);
-    WEFT_TRY(weights, backend.load(state->file, state->config, tensors, options));
+    WEFT_TRY(weights, backend.load(opened, state->config, tensors, options));
     state->weights = std::move(weights);
     return {};
   };
-  if (auto done = load(); !done) {
-    return std::move(done).error().with_context("model " + path.string());
-  }
+  auto loaded = load();
+  // A broken vocabulary is the first thing to say: the configuration is checked against it.
+  WEFT_TRY(vocabulary, tokenizer.get());
+  if (!loaded) return std::move(loaded).error().with_context("model " + path.string());
+  state->tokenizer = std::move(vocabulary);
+  state->file.forget_metadata();
+#if defined(__GLIBC__)
+  malloc_trim(0);  // what building the vocabulary took, which the library would keep
+#endif
   return std::shared_ptr<const Model>(new Model(std::move(state)));
 }
 
@@ -65,7 +79,7 @@ Model::Model(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Model::~Model() = default;
 
 const ModelConfig& Model::config() const noexcept { return state_->config; }
-const Tokenizer& Model::tokenizer() const noexcept { return state_->tokenizer; }
+const Tokenizer& Model::tokenizer() const noexcept { return *state_->tokenizer; }
 const ChatTemplate& Model::chat_template() const noexcept { return state_->chat_template; }
 const std::string& Model::template_warning() const noexcept { return state_->template_warning; }
 const std::filesystem::path& Model::path() const noexcept { return state_->file.path(); }

@@ -1,7 +1,6 @@
 #include "inference/spm_merges.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 #include <queue>
 #include <string>
@@ -89,14 +88,13 @@ void append_with_spaces(std::string& out, std::string_view text) {
   }
 }
 
-ShortTokens::ShortTokens(std::size_t tokens) : slots_(std::bit_ceil(tokens + tokens / 2 + 2)) {
-  shift_ = 64 - std::countr_zero(slots_.size());
-}
+ShortTokens::ShortTokens(std::size_t tokens) : slots_(tokens + tokens / 2 + 2) {}
 
 std::size_t ShortTokens::home(std::uint64_t text, std::size_t size) const noexcept {
   constexpr std::uint64_t kGolden = 0x9E3779B97F4A7C15U;  // 2^64 / golden ratio
   const std::uint64_t mixed = (text ^ size) * kGolden;
-  return (mixed ^ mixed >> 32) * kGolden >> shift_;
+  // The upper half as a fraction of the slots, whose number needn't be a power of two.
+  return ((mixed ^ mixed >> 32) * kGolden >> 32) * slots_.size() >> 32;
 }
 
 Result<void> ShortTokens::add(std::string_view text, SpmToken token) {
@@ -108,7 +106,7 @@ Result<void> ShortTokens::add(std::string_view text, SpmToken token) {
       slot = {word, id_and_size(token.id, text.size()), token.score};
       return {};
     }
-    at = (at + 1) & (slots_.size() - 1);
+    if (++at == slots_.size()) at = 0;
   }
   return Error{ErrorCode::kCorrupt,
                "token " + std::to_string(token.id) + " collides with " +
@@ -125,7 +123,7 @@ SpmToken ShortTokens::find(std::string_view text) const noexcept {
     if (slot.text == word && slot.id_and_size >> kIdBits == text.size()) {
       return {static_cast<TokenId>(slot.id_and_size & ((1U << kIdBits) - 1)), slot.score};
     }
-    at = (at + 1) & (slots_.size() - 1);
+    if (++at == slots_.size()) at = 0;
   }
   return {};
 }

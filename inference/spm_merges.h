@@ -71,8 +71,7 @@ class ShortTokens {
 
   std::size_t home(std::uint64_t text, std::size_t size) const noexcept;
 
-  std::vector<Slot> slots_;  // a power of two of them
-  int shift_;
+  std::vector<Slot> slots_;
 };
 
 /// The merges of a vocabulary. Const members may run at once.

@@ -1,6 +1,5 @@
 #include "inference/token_table.h"
 
-#include <bit>
 #include <cstring>
 #include <string>
 
@@ -31,15 +30,20 @@ std::uint64_t hash_of(std::string_view text) noexcept {
 
 }  // namespace
 
-TokenTable::TokenTable(std::size_t tokens, std::size_t bytes)
-    : slots_(std::bit_ceil(tokens + tokens / 2 + 2)) {
+TokenTable::TokenTable(std::size_t tokens, std::size_t bytes) : slots_(tokens + tokens / 2 + 2) {
   arena_.reserve(bytes);
   ends_.reserve(tokens);
 }
 
+// The hash's lower half as a fraction of the slots: their number needn't be a power of two, which
+// would leave up to two thirds of them free.
+std::size_t TokenTable::home(std::uint64_t hash) const noexcept {
+  return static_cast<std::uint32_t>(hash) * slots_.size() >> 32;
+}
+
 TokenId TokenTable::append(std::string_view text) {
   arena_.append(text);
-  ends_.push_back(arena_.size());
+  ends_.push_back(static_cast<std::uint32_t>(arena_.size()));
   return static_cast<TokenId>(ends_.size() - 1);
 }
 
@@ -47,7 +51,7 @@ Result<TokenId> TokenTable::index(TokenId id) {
   const std::string_view wanted = text(id);
   const std::uint64_t hash = hash_of(wanted);
   const auto tag = static_cast<std::uint32_t>(hash >> 32);
-  std::size_t at = hash & (slots_.size() - 1);
+  std::size_t at = home(hash);
   for (std::size_t probe = 0; probe < kProbesMax; ++probe) {
     Slot& slot = slots_[at];
     if (slot.id == kFree) {
@@ -55,7 +59,7 @@ Result<TokenId> TokenTable::index(TokenId id) {
       return id;
     }
     if (slot.tag == tag && text(slot.id) == wanted) return slot.id;
-    at = (at + 1) & (slots_.size() - 1);
+    if (++at == slots_.size()) at = 0;
   }
   return Error{ErrorCode::kCorrupt,
                "token " + std::to_string(id) + " collides with " + std::to_string(kProbesMax) +
@@ -65,12 +69,12 @@ Result<TokenId> TokenTable::index(TokenId id) {
 std::optional<TokenId> TokenTable::find(std::string_view wanted) const noexcept {
   const std::uint64_t hash = hash_of(wanted);
   const auto tag = static_cast<std::uint32_t>(hash >> 32);
-  std::size_t at = hash & (slots_.size() - 1);
+  std::size_t at = home(hash);
   for (std::size_t probe = 0; probe < kProbesMax; ++probe) {
     const Slot slot = slots_[at];
     if (slot.id == kFree) return std::nullopt;
     if (slot.tag == tag && text(slot.id) == wanted) return slot.id;
-    at = (at + 1) & (slots_.size() - 1);
+    if (++at == slots_.size()) at = 0;
   }
   return std::nullopt;
 }

@@ -37,9 +37,11 @@ class TokenTable {
     TokenId id = -1;        // -1: free
   };
 
+  std::size_t home(std::uint64_t hash) const noexcept;  // a slot; the hash is 64 bits, mixed
+
   std::string arena_;
-  std::vector<std::size_t> ends_;  // in arena_, by id
-  std::vector<Slot> slots_;        // a power of two of them
+  std::vector<std::uint32_t> ends_;  // in arena_, by id: a file's metadata is below 256 MiB
+  std::vector<Slot> slots_;
 };
 
 }  // namespace weft::inference

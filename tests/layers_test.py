@@ -30,9 +30,9 @@ WRAPPED = [
     (r"immintrin\.h", r"inference/cpu/.*"),
 ]
 # Who may see inference/cpu: it, the factory of backends, and what computes on this machine alone:
-# the encoders, sampling from the host's rows, and doctor, which reports on the CPU.
+# the encoders, sampling from the host's rows, and doctor and bench, which report on the CPU.
 CPU = re.compile(r"inference/(cpu/.*|backend\.cpp|embedder\.(h|cpp)|encoder_.*|sampler\.cpp)|"
-                 r"cli/(doctor|embed)\.cpp")
+                 r"cli/(doctor|embed|bench)\.cpp")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 
 

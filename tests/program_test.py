@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import pathlib
+import re
 import resource
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import sys
 import tempfile
 import time
 import unittest
+import xml.etree.ElementTree
 
 WEFT = sys.argv[1] if len(sys.argv) > 1 else "build/release/bin/weft"
 MODELS = os.environ.get("WEFT_TEST_MODELS", "")
@@ -86,6 +88,14 @@ class Program(unittest.TestCase):
                 (["complete", "hi", "--seed", "x"], 2, "'x' isn't a whole number"),
                 (["complete", "hi", "--context", "1"], 2, "64 to 1048576"),
                 (["perplexity", "-f", docs + "/moon.md", "--ctx", "1e9"], 2, "whole number"),
+                (["bench", "--repeat", "0"], 2, "--repeat 0: 1 to"),
+                (["bench", "--batch", "1025"], 2, "at most 1024"),
+                (["bench", "--generate", "1"], 2, "needs 2"),
+                (["bench", "--context", "9" * 18], 2, "at most"),
+                (["bench", "--prompt", "x"], 2, "whole number"),
+                (["bench", "--svg", docs + "/none/a.svg"], 2, "there is no folder"),
+                (["bench", "--svg", docs], 2, "is a folder"),
+                (["bench", "-m", docs + "/empty.gguf"], 1, "cut off"),
                 (["tokenize", "x", "-f", "y"], 2, "not both"),
                 (["tokenize", "x", "-m", docs + "/empty.gguf"], 1, "cut off"),
                 (["config", "show", "--config", docs], 2, "is a folder"),
@@ -195,7 +205,7 @@ class Program(unittest.TestCase):
         shown = self.json("config", "show", "--origin")
         self.assertEqual(shown["answer.threshold"]["origin"], "default")
         for shell in ("bash", "zsh", "fish"):
-            self.assertIn("perplexity", self.weft("completion", shell).stdout)
+            self.assertLessEqual({"perplexity", "bench"}, set(re.findall("[a-z]+", self.weft("completion", shell).stdout)))
         script = self.weft("completion", "bash").stdout
         subprocess.run(["bash", "-n"], input=script, text=True, check=True)
 
@@ -321,6 +331,44 @@ class Program(unittest.TestCase):
         nothing = self.json("ask", "xyzzy plugh", "-m", MODEL)
         self.assertTrue(nothing["abstained"])
         self.assertEqual(nothing["passages"], [])
+
+    @unittest.skipUnless(HAS_MODEL, "WEFT_TEST_MODELS has no smollm2-135m.gguf")
+    def test_bench_measures_beside_bounds(self):
+        picture = self.home.name + "/bench.svg"
+        made = self.json("bench", "-m", MODEL, "--prompt", "24", "--generate", "4", "--batch", "3", "--context", "5",
+                         "--repeat", "1", "--threads", "1", "--svg", picture)
+        names = {f"{name}_tokens_per_s" for name in ("prefill", "decode", "batch")}
+        self.assertEqual(set(made), {"model", "level", "threads", "repeat", "bounds"} | names)
+        self.assertEqual((made["model"], made["threads"], made["repeat"]), (MODEL, 1, 1))
+        self.assertEqual(set(made["bounds"]), {"read_gb_per_s", "multiply_gmac_per_s"} | names)
+        for name in names:
+            self.assertGreater(made[name], 0)
+        self.assertGreater(made["bounds"]["decode_tokens_per_s"], 0)
+        svg = xml.etree.ElementTree.parse(picture).getroot()
+        self.assertEqual(svg.tag, "{http://www.w3.org/2000/svg}svg")
+        bars = [node for node in svg if node.get("class") == "bound"]
+        self.assertEqual(len(bars), 2 if made["bounds"]["multiply_gmac_per_s"] is None else 3)
+        table = self.weft("bench", "-m", MODEL, "--prompt", "0", "--generate", "2", "--batch", "0", "--repeat", "1").stdout
+        self.assertIn("decode", table)
+        self.assertNotIn("prefill", table)
+        self.assertIn("leave nothing", self.weft("bench", "-m", MODEL, "--prompt", "0", "--generate", "0", code=2).stderr)
+        self.assertIn("context", self.weft("bench", "-m", MODEL, "--context", "9000000", code=2).stderr)
+
+    @unittest.skipUnless(HAS_ENCODER, "WEFT_TEST_MODELS has no all-minilm-l6-v2")
+    def test_bench_of_an_encoder_embeds(self):
+        made = self.json("bench", "-m", ENCODER, "--prompt", "16", "--batch", "2", "--repeat", "1")
+        self.assertEqual(set(made), {"model", "level", "threads", "repeat", "bounds", "embed_tokens_per_s"})
+        self.assertGreater(made["embed_tokens_per_s"], 0)
+        self.weft("bench", "-m", ENCODER, "--prompt", "2", code=2)
+
+    @unittest.skipUnless(HAS_MODEL, "WEFT_TEST_MODELS has no smollm2-135m.gguf")
+    def test_an_interrupted_bench_is_130(self):
+        process = subprocess.Popen([WEFT, "bench", "-m", MODEL, "--generate", "4000", "--repeat", "1000"],
+                                   env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.wait_until_signals_are_handled(process.pid)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=120)
+        self.assertEqual((process.returncode, out), (130, b""))
 
     @unittest.skipUnless(HAS_MODEL, "WEFT_TEST_MODELS has no smollm2-135m.gguf")
     def test_interruption_is_130(self):

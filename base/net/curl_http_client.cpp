@@ -1,6 +1,5 @@
 #include "base/net/curl_http_client.h"
 
-#include <curl/curl.h>
 #include <pthread.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "base/net/curl_exchange.h"
+#include "base/net/curl_library.h"
 #include "base/net/url.h"
 
 namespace weft::net {
@@ -19,13 +19,13 @@ namespace {
 constexpr std::chrono::milliseconds kPollMax{1000};
 
 struct FreeEasy {
-  void operator()(CURL* easy) const noexcept { curl_easy_cleanup(easy); }
+  void operator()(CURL* easy) const noexcept { curl().easy_cleanup(easy); }
 };
 struct FreeMulti {
-  void operator()(CURLM* multi) const noexcept { curl_multi_cleanup(multi); }
+  void operator()(CURLM* multi) const noexcept { curl().multi_cleanup(multi); }
 };
 struct FreeList {
-  void operator()(curl_slist* list) const noexcept { curl_slist_free_all(list); }
+  void operator()(curl_slist* list) const noexcept { curl().slist_free_all(list); }
 };
 
 /// A transfer's handles; the multi handle keeps connections for the next transfer.
@@ -95,7 +95,7 @@ ErrorCode code_of(CURLcode code) {
 }
 
 Error curl_error(CURLcode code, const char* detail) {
-  std::string text = *detail != '\0' ? detail : curl_easy_strerror(code);
+  std::string text = *detail != '\0' ? detail : curl().easy_strerror(code);
   if (code == CURLE_COULDNT_RESOLVE_HOST) text += " (is this machine online?)";
   return Error{code_of(code), text};
 }
@@ -116,7 +116,7 @@ class CurlHttpClient::Impl {
   Impl(const Clock& clock, Options options) : clock_(clock), options_(std::move(options)) {}
   ~Impl() {
     idle_.clear();
-    curl_global_cleanup();
+    curl().global_cleanup();
   }
 
   Result<HttpResponse> send(const HttpRequest& request);
@@ -146,8 +146,8 @@ Result<Handles> CurlHttpClient::Impl::take_handles() {
       return handles;
     }
   }
-  Handles handles{.multi = std::unique_ptr<CURLM, FreeMulti>(curl_multi_init()),
-                  .easy = std::unique_ptr<CURL, FreeEasy>(curl_easy_init())};
+  Handles handles{.multi = std::unique_ptr<CURLM, FreeMulti>(curl().multi_init()),
+                  .easy = std::unique_ptr<CURL, FreeEasy>(curl().easy_init())};
   if (!handles.multi || !handles.easy) {
     return Error{ErrorCode::kInternal, "libcurl can't make a handle"};
   }
@@ -155,7 +155,7 @@ Result<Handles> CurlHttpClient::Impl::take_handles() {
 }
 
 void CurlHttpClient::Impl::give_back(Handles handles) {
-  curl_easy_reset(handles.easy.get());  // keeps connections
+  curl().easy_reset(handles.easy.get());  // keeps connections
   const std::lock_guard lock(mutex_);
   if (idle_.size() < options_.idle_handles_max) idle_.push_back(std::move(handles));
 }
@@ -163,32 +163,32 @@ void CurlHttpClient::Impl::give_back(Handles handles) {
 void CurlHttpClient::Impl::set_options(CURL* easy, Exchange& exchange, curl_slist* headers,
                                        char* error_text) const {
   const HttpRequest& request = exchange.request;
-  curl_easy_setopt(easy, CURLOPT_URL, exchange.url.text.c_str());
-  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-  curl_easy_setopt(easy, CURLOPT_PROXY, "");
-  curl_easy_setopt(easy, CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
-  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);  // a cancelled name look-up isn't waited for
-  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-                   static_cast<long>(request.connect_timeout.count()));
-  curl_easy_setopt(easy, CURLOPT_USERAGENT, options_.user_agent.c_str());
-  if (!options_.ca_file.empty()) curl_easy_setopt(easy, CURLOPT_CAINFO, options_.ca_file.c_str());
-  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
-  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, error_text);
-  curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
-  curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, &exchange);
-  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-  curl_easy_setopt(easy, CURLOPT_HEADERDATA, &exchange);
-  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-  curl_easy_setopt(easy, CURLOPT_WRITEDATA, &exchange);
+  curl().easy_setopt(easy, CURLOPT_URL, exchange.url.text.c_str());
+  curl().easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl().easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+  curl().easy_setopt(easy, CURLOPT_PROXY, "");
+  curl().easy_setopt(easy, CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
+  curl().easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  curl().easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);  // a cancelled name look-up isn't waited for
+  curl().easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+                     static_cast<long>(request.connect_timeout.count()));
+  curl().easy_setopt(easy, CURLOPT_USERAGENT, options_.user_agent.c_str());
+  if (!options_.ca_file.empty()) curl().easy_setopt(easy, CURLOPT_CAINFO, options_.ca_file.c_str());
+  curl().easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
+  curl().easy_setopt(easy, CURLOPT_ERRORBUFFER, error_text);
+  curl().easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+  curl().easy_setopt(easy, CURLOPT_OPENSOCKETDATA, &exchange);
+  curl().easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+  curl().easy_setopt(easy, CURLOPT_HEADERDATA, &exchange);
+  curl().easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+  curl().easy_setopt(easy, CURLOPT_WRITEDATA, &exchange);
   if (request.method == "HEAD") {
-    curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+    curl().easy_setopt(easy, CURLOPT_NOBODY, 1L);
   } else if (request.method != "GET" || !request.body.empty()) {
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request.body.data());
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
-                     static_cast<curl_off_t>(request.body.size()));
-    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+    curl().easy_setopt(easy, CURLOPT_POSTFIELDS, request.body.data());
+    curl().easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                       static_cast<curl_off_t>(request.body.size()));
+    curl().easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
   }
 }
 
@@ -196,7 +196,7 @@ Result<void> CurlHttpClient::Impl::transfer(Handles& handles, Exchange& exchange
                                             std::optional<SteadyTime> deadline,
                                             const char* error_text) const {
   CURLM* const multi = handles.multi.get();
-  const std::stop_callback wake(exchange.request.stop, [multi] { curl_multi_wakeup(multi); });
+  const std::stop_callback wake(exchange.request.stop, [multi] { curl().multi_wakeup(multi); });
   SteadyTime last_byte = clock_.steady_now();
   std::uint64_t bytes_before = 0;
   int running = 1;
@@ -204,12 +204,12 @@ Result<void> CurlHttpClient::Impl::transfer(Handles& handles, Exchange& exchange
     if (exchange.request.stop.stop_requested()) {
       return Error{ErrorCode::kCancelled, "the request was cancelled"};
     }
-    if (const CURLMcode code = curl_multi_perform(multi, &running); code != CURLM_OK) {
-      return Error{ErrorCode::kInternal, curl_multi_strerror(code)};
+    if (const CURLMcode code = curl().multi_perform(multi, &running); code != CURLM_OK) {
+      return Error{ErrorCode::kInternal, curl().multi_strerror(code)};
     }
     if (running == 0) break;
     curl_off_t sent = 0;
-    curl_easy_getinfo(handles.easy.get(), CURLINFO_SIZE_UPLOAD_T, &sent);
+    curl().easy_getinfo(handles.easy.get(), CURLINFO_SIZE_UPLOAD_T, &sent);
     const std::uint64_t bytes =
         static_cast<std::uint64_t>(sent) + exchange.header_bytes + exchange.response.body_bytes;
     const SteadyTime now = clock_.steady_now();
@@ -227,10 +227,10 @@ Result<void> CurlHttpClient::Impl::transfer(Handles& handles, Exchange& exchange
     }
     const SteadyTime end = deadline ? std::min(*deadline, idle_end) : idle_end;
     const auto wait = std::min(std::chrono::ceil<std::chrono::milliseconds>(end - now), kPollMax);
-    curl_multi_poll(multi, nullptr, 0, static_cast<int>(wait.count()), nullptr);
+    curl().multi_poll(multi, nullptr, 0, static_cast<int>(wait.count()), nullptr);
   }
   int left = 0;
-  const CURLMsg* message = curl_multi_info_read(multi, &left);
+  const CURLMsg* message = curl().multi_info_read(multi, &left);
   const CURLcode code = message != nullptr ? message->data.result : CURLE_FAILED_INIT;
   if (code == CURLE_OK && !exchange.head_seen) {
     return Error{ErrorCode::kNetwork, "the answer ended within its headers"};
@@ -249,9 +249,9 @@ Result<HttpResponse> CurlHttpClient::Impl::hop(Handles& handles, const HttpReque
   }
   Exchange exchange{.request = request, .policy = options_.policy, .url = url};
   exchange.response.url = url.text;
-  std::unique_ptr<curl_slist, FreeList> headers(curl_slist_append(nullptr, "Expect:"));
+  std::unique_ptr<curl_slist, FreeList> headers(curl().slist_append(nullptr, "Expect:"));
   const auto add = [&headers](const std::string& line) {
-    if (curl_slist* longer = curl_slist_append(headers.get(), line.c_str())) {
+    if (curl_slist* longer = curl().slist_append(headers.get(), line.c_str())) {
       (void)headers.release();
       headers.reset(longer);
     }
@@ -262,10 +262,10 @@ Result<HttpResponse> CurlHttpClient::Impl::hop(Handles& handles, const HttpReque
   if (request.resume_from > 0) add("Range: bytes=" + std::to_string(request.resume_from) + "-");
   std::array<char, CURL_ERROR_SIZE> error_text{};
   set_options(handles.easy.get(), exchange, headers.get(), error_text.data());
-  curl_multi_add_handle(handles.multi.get(), handles.easy.get());
+  curl().multi_add_handle(handles.multi.get(), handles.easy.get());
   const Result<void> done = transfer(handles, exchange, deadline, error_text.data());
-  curl_multi_remove_handle(handles.multi.get(), handles.easy.get());
-  curl_easy_reset(handles.easy.get());
+  curl().multi_remove_handle(handles.multi.get(), handles.easy.get());
+  curl().easy_reset(handles.easy.get());
   if (!done) return done.error().with_context(request.method + " " + url.origin());
   return std::move(exchange.response);
 }
@@ -334,10 +334,11 @@ CurlHttpClient::CurlHttpClient(std::unique_ptr<Impl> impl) : impl_(std::move(imp
 CurlHttpClient::~CurlHttpClient() = default;
 
 Result<std::unique_ptr<CurlHttpClient>> CurlHttpClient::open(const Clock& clock, Options options) {
+  WEFT_TRY_VOID(load_curl());
   // Counted, and safe on several threads since libcurl 7.84.
-  if (const CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT); code != CURLE_OK) {
+  if (const CURLcode code = curl().global_init(CURL_GLOBAL_DEFAULT); code != CURLE_OK) {
     return Error{ErrorCode::kInternal,
-                 std::string("libcurl can't start: ") + curl_easy_strerror(code)};
+                 std::string("libcurl can't start: ") + curl().easy_strerror(code)};
   }
   return std::unique_ptr<CurlHttpClient>(
       new CurlHttpClient(std::make_unique<Impl>(clock, std::move(options))));

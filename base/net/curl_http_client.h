@@ -25,7 +25,8 @@ class CurlHttpClient final : public HttpClient {
     std::size_t idle_handles_max = 8;
   };
 
-  /// Borrows `clock`. Errors: kInternal if libcurl can't start.
+  /// Borrows `clock`. Errors: kNotFound if there is no libcurl, kInternal if it can't
+  /// start.
   static Result<std::unique_ptr<CurlHttpClient>> open(const Clock& clock, Options options);
   ~CurlHttpClient() override;
 

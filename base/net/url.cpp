@@ -1,41 +1,42 @@
 #include "base/net/url.h"
 
-#include <curl/curl.h>
-
 #include <charconv>
 #include <memory>
+
+#include "base/net/curl_library.h"
 
 namespace weft::net {
 namespace {
 
 struct FreeUrl {
-  void operator()(CURLU* url) const noexcept { curl_url_cleanup(url); }
+  void operator()(CURLU* url) const noexcept { curl().url_cleanup(url); }
 };
 
 std::string part_of(CURLU* url, CURLUPart part, unsigned flags) {
   char* text = nullptr;
-  if (curl_url_get(url, part, &text, flags) != CURLUE_OK || text == nullptr) return {};
+  if (curl().url_get(url, part, &text, flags) != CURLUE_OK || text == nullptr) return {};
   std::string out(text);
-  curl_free(text);
+  curl().free(text);
   return out;
 }
 
 }  // namespace
 
 Result<Url> parse_url(const std::string& base, const std::string& reference) {
-  const std::unique_ptr<CURLU, FreeUrl> parsed(curl_url());
+  WEFT_TRY_VOID(load_curl());
+  const std::unique_ptr<CURLU, FreeUrl> parsed(curl().url());
   CURLUcode code = CURLUE_OUT_OF_MEMORY;
   if (parsed) code = CURLUE_OK;
   for (const std::string* text : {&base, &reference}) {
     if (code != CURLUE_OK || (text == &base && base.empty())) continue;
     if (text->find('\0') != std::string::npos) code = CURLUE_MALFORMED_INPUT;
     if (code == CURLUE_OK) {
-      code = curl_url_set(parsed.get(), CURLUPART_URL, text->c_str(), CURLU_DISALLOW_USER);
+      code = curl().url_set(parsed.get(), CURLUPART_URL, text->c_str(), CURLU_DISALLOW_USER);
     }
   }
   if (code != CURLUE_OK) {
     return Error{ErrorCode::kInvalidArgument,
-                 std::string("this URL can't be used: ") + curl_url_strerror(code)};
+                 std::string("this URL can't be used: ") + curl().url_strerror(code)};
   }
   Url url;
   url.text = part_of(parsed.get(), CURLUPART_URL, 0);

@@ -21,7 +21,8 @@ namespace {
 
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 constexpr std::size_t kCacheLine = 64;
-constexpr std::size_t kArenaChunk = 16 * kHugePage;  // its unused rest is never touched
+constexpr std::size_t kReadBytes = std::size_t{128} << 10;  // of a file at once, for repacking
+constexpr std::size_t kArenaChunk = 16 * kHugePage;         // its unused rest is never touched
 
 std::size_t whole_lines(std::size_t bytes) noexcept {
   return (bytes + kCacheLine - 1) / kCacheLine * kCacheLine;
@@ -133,6 +134,7 @@ std::shared_ptr<std::uint8_t[]> WeightArena::allocate(std::size_t bytes) {
   if (bytes > PTRDIFF_MAX) return nullptr;
   const std::size_t wanted = whole_lines(bytes);
   if (wanted > kArenaChunk / 2) return {cpu::allocate(wanted), Free{}};
+  const std::scoped_lock lock(mutex_);
   if (wanted > chunk_bytes_ - used_bytes_) {
     chunk_ = {cpu::allocate(kArenaChunk), Free{}};
     chunk_bytes_ = chunk_ ? kArenaChunk : 0;
@@ -198,14 +200,23 @@ Result<Matrix> Matrix::pack(TensorType type, std::size_t rows, std::size_t colum
                  .columns = padded_columns(type, columns),
                  .rows = rows};
 
-  std::vector<std::byte> file(*file_row_bytes * kernels.group_rows);
-  for (std::size_t g = 0; g < state->groups; ++g) {
+  // As many groups at a time as the cache holds until they are packed.
+  const std::size_t file_group = *file_row_bytes * kernels.group_rows;
+  const std::size_t at_once =
+      std::max<std::size_t>(1, std::min(kReadBytes / file_group, state->groups));
+  const auto memory = std::make_unique_for_overwrite<std::byte[]>(file_group * at_once);
+  const std::span file(memory.get(), file_group * at_once);
+  for (std::size_t g = 0; g < state->groups; g += at_once) {
+    const std::size_t groups = std::min(at_once, state->groups - g);
     const std::size_t first = g * kernels.group_rows;
-    const std::size_t count = std::min(rows - first, kernels.group_rows);
-    const std::span<std::byte> read(file.data(), count * *file_row_bytes);
+    const std::size_t count = std::min(rows - first, groups * kernels.group_rows);
+    const std::span<std::byte> read = file.first(count * *file_row_bytes);
     WEFT_TRY_VOID(source(first * *file_row_bytes, read));
-    if (count < kernels.group_rows) std::fill(file.begin() + read.size(), file.end(), std::byte{0});
-    pack_group(type, columns, kernels.group_rows, file, {state->memory.get() + g * group, group});
+    std::memset(read.data() + read.size(), 0, file.size() - read.size());
+    for (std::size_t i = 0; i < groups; ++i) {
+      pack_group(type, columns, kernels.group_rows, file.subspan(i * file_group, file_group),
+                 {state->memory.get() + (g + i) * group, group});
+    }
   }
   return Matrix(std::move(state));
 }

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <span>
 
 #include "base/result.h"
@@ -66,13 +67,14 @@ struct RowRange {
 
 /// Memory for the matrices of a model: one after the other in chunks of huge pages, which a small
 /// matrix alone can't have (products of one row run faster with them). A chunk lives as long as
-/// the arena or a matrix in it. Not thread-safe.
+/// the arena or a matrix in it. Thread-safe.
 class WeightArena {
  public:
   /// At least `bytes` bytes, aligned to a cache line; null if they can't be had.
   std::shared_ptr<std::uint8_t[]> allocate(std::size_t bytes);
 
  private:
+  std::mutex mutex_;
   std::shared_ptr<std::uint8_t[]> chunk_;
   std::size_t chunk_bytes_ = 0;
   std::size_t used_bytes_ = 0;

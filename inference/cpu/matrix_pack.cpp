@@ -15,27 +15,28 @@ std::uint32_t dword(const std::uint8_t* from) {
   return value;
 }
 
-// One row's share of one block: vectors and side rows of `rows` rows each, of which it is number r.
+// One row's share of one block: vectors and side rows of kRows rows each, of which it is number r.
+// The stride is known to the compiler: loading a model is little else than this.
+template <std::size_t kRows>
 class Place {
  public:
-  Place(std::uint8_t* quants, std::uint8_t* side, std::size_t rows, std::size_t r)
-      : quants_(quants + 4 * r), side_(side + 2 * r), rows_(rows) {}
+  Place(std::uint8_t* quants, std::uint8_t* side, std::size_t r)
+      : quants_(quants + 4 * r), side_(side + 2 * r) {}
 
   void vector(std::size_t i, std::uint32_t bytes) {
-    std::memcpy(quants_ + 4 * rows_ * i, &bytes, sizeof bytes);
+    std::memcpy(quants_ + 4 * kRows * i, &bytes, sizeof bytes);
   }
   void vectors(std::size_t first, std::size_t count, const std::uint8_t* from) {
     for (std::size_t i = 0; i < count; ++i) vector(first + i, dword(from + 4 * i));
   }
   /// Two bytes a row: a half or a pair of small numbers.
   void side(std::size_t i, const std::uint8_t* from) {
-    std::memcpy(side_ + 2 * rows_ * i, from, 2);
+    std::memcpy(side_ + 2 * kRows * i, from, 2);
   }
 
  private:
   std::uint8_t* quants_;
   std::uint8_t* side_;
-  std::size_t rows_;
 };
 
 // kSpread[b]: bit t of b goes to bit t / 4 of byte t % 4.
@@ -64,10 +65,10 @@ void scales_and_minima(const std::uint8_t* b, std::uint8_t* scales, std::uint8_t
   }
 }
 
-void pack_q4_k_or_q5_k(const std::uint8_t* block, bool has_fifth_bits, Place place) {
-  const std::uint8_t* quants = block + (has_fifth_bits ? 48 : 16);
-  place.vectors(0, 32, quants);
-  if (has_fifth_bits) place.vectors(32, 8, block + 16);
+template <bool kHasFifthBits, typename Place>
+void pack_q4_k_or_q5_k(const std::uint8_t* block, Place place) {
+  place.vectors(0, 32, block + (kHasFifthBits ? 48 : 16));
+  if (kHasFifthBits) place.vectors(32, 8, block + 16);
   std::uint8_t scales[8];
   std::uint8_t minima[8];
   scales_and_minima(block + 4, scales, minima);
@@ -80,6 +81,7 @@ void pack_q4_k_or_q5_k(const std::uint8_t* block, bool has_fifth_bits, Place pla
 }
 
 // Packed pairs of sub-blocks go half by half and quarter by quarter, as the file's scales do.
+template <typename Place>
 void pack_q6_k(const std::uint8_t* block, Place place) {
   place.vectors(0, 32, block);
   place.vectors(32, 16, block + 128);
@@ -87,34 +89,67 @@ void pack_q6_k(const std::uint8_t* block, Place place) {
   place.side(8, block + 208);
 }
 
-void pack_block(TensorType type, const std::uint8_t* block, Place place) {
+template <TensorType kType, typename Place>
+void pack_block(const std::uint8_t* block, Place place) {
+  if constexpr (kType == TensorType::kQ4_0) {
+    place.side(0, block);
+    place.vectors(0, 4, block + 2);
+  } else if constexpr (kType == TensorType::kQ4_1) {
+    place.side(0, block);
+    place.side(1, block + 2);
+    place.vectors(0, 4, block + 4);
+  } else if constexpr (kType == TensorType::kQ5_0) {
+    place.side(0, block);
+    place.vector(4, fifth_bits(block + 2));
+    place.vectors(0, 4, block + 6);
+  } else if constexpr (kType == TensorType::kQ5_1) {
+    place.side(0, block);
+    place.side(1, block + 2);
+    place.vector(4, fifth_bits(block + 4));
+    place.vectors(0, 4, block + 8);
+  } else if constexpr (kType == TensorType::kQ8_0) {
+    place.side(0, block);
+    for (std::size_t i = 0; i < 8; ++i) place.vector(i, dword(block + 2 + 4 * i) ^ 0x80808080);
+  } else if constexpr (kType == TensorType::kQ6_K) {
+    pack_q6_k(block, place);
+  } else {
+    static_assert(kType == TensorType::kQ4_K || kType == TensorType::kQ5_K);
+    pack_q4_k_or_q5_k<kType == TensorType::kQ5_K>(block, place);
+  }
+}
+
+template <TensorType kType, std::size_t kRows>
+void pack_blocks(std::size_t blocks, const std::uint8_t* from, std::uint8_t* to) {
+  constexpr PackedBlock packed = packed_block(kType);
+  const std::size_t bytes = block_shape(kType).bytes;
+  for (std::size_t b = 0; b < blocks; ++b) {
+    std::uint8_t* side = to + packed.quant_bytes * kRows;
+    for (std::size_t r = 0; r < kRows; ++r) {
+      pack_block<kType>(from + (r * blocks + b) * bytes, Place<kRows>(to, side, r));
+    }
+    to = side + packed.side_bytes * kRows;
+  }
+}
+
+template <std::size_t kRows>
+void pack_blocks(TensorType type, std::size_t blocks, const std::uint8_t* from, std::uint8_t* to) {
   switch (type) {
     case TensorType::kQ4_0:
-      place.side(0, block);
-      return place.vectors(0, 4, block + 2);
+      return pack_blocks<TensorType::kQ4_0, kRows>(blocks, from, to);
     case TensorType::kQ4_1:
-      place.side(0, block);
-      place.side(1, block + 2);
-      return place.vectors(0, 4, block + 4);
+      return pack_blocks<TensorType::kQ4_1, kRows>(blocks, from, to);
     case TensorType::kQ5_0:
-      place.side(0, block);
-      place.vector(4, fifth_bits(block + 2));
-      return place.vectors(0, 4, block + 6);
+      return pack_blocks<TensorType::kQ5_0, kRows>(blocks, from, to);
     case TensorType::kQ5_1:
-      place.side(0, block);
-      place.side(1, block + 2);
-      place.vector(4, fifth_bits(block + 4));
-      return place.vectors(0, 4, block + 8);
+      return pack_blocks<TensorType::kQ5_1, kRows>(blocks, from, to);
     case TensorType::kQ8_0:
-      place.side(0, block);
-      for (std::size_t i = 0; i < 8; ++i) place.vector(i, dword(block + 2 + 4 * i) ^ 0x80808080);
-      return;
+      return pack_blocks<TensorType::kQ8_0, kRows>(blocks, from, to);
     case TensorType::kQ4_K:
-      return pack_q4_k_or_q5_k(block, false, place);
+      return pack_blocks<TensorType::kQ4_K, kRows>(blocks, from, to);
     case TensorType::kQ5_K:
-      return pack_q4_k_or_q5_k(block, true, place);
+      return pack_blocks<TensorType::kQ5_K, kRows>(blocks, from, to);
     case TensorType::kQ6_K:
-      return pack_q6_k(block, place);
+      return pack_blocks<TensorType::kQ6_K, kRows>(blocks, from, to);
     case TensorType::kF32:
     case TensorType::kF16:
     case TensorType::kBF16:
@@ -148,15 +183,9 @@ void pack_group(TensorType type, std::size_t columns, std::size_t group_rows,
     return pack_floats(shape.bytes, columns, group_rows, from, out.data());
   }
   std::memset(out.data() + used, 0, out.size() - used);
-  std::uint8_t* to = out.data();
-  for (std::size_t b = 0; b < blocks; ++b) {
-    std::uint8_t* side = to + packed.quant_bytes * group_rows;
-    for (std::size_t r = 0; r < group_rows; ++r) {
-      const std::uint8_t* block = from + (r * blocks + b) * shape.bytes;
-      pack_block(type, block, Place(to, side, group_rows, r));
-    }
-    to = side + packed.side_bytes * group_rows;
-  }
+  assert(group_rows == 8 || group_rows == 16);
+  if (group_rows == 8) return pack_blocks<8>(type, blocks, from, out.data());
+  pack_blocks<16>(type, blocks, from, out.data());
 }
 
 }  // namespace weft::inference::cpu

@@ -83,13 +83,12 @@ class Packer {
 
  private:
   void work() {
-    WeightArena arena;  // of this thread: it isn't thread-safe
     for (;;) {
       const std::size_t index = next_.fetch_add(1);
       if (index >= jobs_.size() || failed_.load()) return;
       const auto done = options_.stop.stop_requested()
                             ? Result<void>(Error{ErrorCode::kCancelled, "loading was cancelled"})
-                            : pack(jobs_[index], arena);
+                            : pack(jobs_[index]);
       const std::scoped_lock lock(mutex_);
       if (!done) {
         if (!error_) error_ = done.error();
@@ -101,14 +100,14 @@ class Packer {
     }
   }
 
-  Result<void> pack(const PackJob& job, WeightArena& arena) const {
+  Result<void> pack(const PackJob& job) {
     const TensorInfo& tensor = *job.tensor;
     auto packed = Matrix::pack(
         tensor.type, tensor.rows(), tensor.row_length(),
         [&](std::uint64_t offset, std::span<std::byte> out) {
           return file_.read(tensor, offset, out);
         },
-        level_, arena);
+        level_, arena_);
     if (!packed) return std::move(packed).error().with_context("tensor " + tensor.name);
     job.matrix->emplace(*std::move(packed));
     return {};
@@ -118,6 +117,7 @@ class Packer {
   std::vector<PackJob> jobs_;
   Level level_;
   const LoadOptions& options_;
+  WeightArena arena_;
   std::uint64_t total_ = 0;
   std::atomic<std::size_t> next_ = 0;
   std::atomic<bool> failed_ = false;

@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "inference/benchmark.h"
 #include "inference/cpu/backend.h"
-#include "inference/engine.h"
 #include "inference/model.h"
 
 namespace {
@@ -24,33 +24,15 @@ struct Options {
   std::string model;
   cpu::Level level = cpu::best_level();
   std::size_t threads = 1;
-  std::size_t siblings = 16;
-  std::size_t prefix = 256;
-  std::size_t generate = 64;
   std::size_t repeat = 3;
+  Benchmark benchmark = {
+      .prompt = 0,
+      .context = 256,
+      .sequences = 16,
+      .seconds =
+          [] { return std::chrono::duration<double>(Clock::now().time_since_epoch()).count(); },
+      .stop = {}};
 };
-
-/// Tokens a second of all siblings together, once all of them decode.
-Result<double> measure(const std::shared_ptr<const Model>& model, const Options& options) {
-  WEFT_TRY(engine, Engine::open(model, {.context_length_max = options.prefix + options.generate + 1,
-                                        .sequences_max = options.siblings}));
-  Request request;
-  for (std::size_t i = 0; i < options.prefix; ++i) {
-    request.prompt.push_back(static_cast<TokenId>((i * 7919 + 13) % 10000));
-  }
-  request.options.max_tokens = options.generate;
-  request.options.ignore_end_tokens = true;
-  request.options.sampling.temperature = 1;
-  request.samples = options.siblings;
-  WEFT_TRY_VOID(engine.submit({{request}}, {}));
-  while (engine.counters().decoded_tokens < options.siblings && engine.step()) {
-  }
-  const auto before = engine.counters().decoded_tokens;
-  const auto start = Clock::now();
-  engine.run();
-  const std::chrono::duration<double> taken = Clock::now() - start;
-  return static_cast<double>(engine.counters().decoded_tokens - before) / taken.count();
-}
 
 Result<void> run(const Options& options) {
   const auto backend =
@@ -58,7 +40,7 @@ Result<void> run(const Options& options) {
   WEFT_TRY(model, Model::load(options.model, *backend));
   std::vector<double> rates;
   for (std::size_t i = 0; i < options.repeat; ++i) {
-    WEFT_TRY(rate, measure(model, options));
+    WEFT_TRY(rate, batch_rate(model, options.benchmark));
     rates.push_back(rate);
   }
   std::ranges::sort(rates);
@@ -74,9 +56,9 @@ int main(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     const std::string flag = argv[i];
     std::size_t* number = flag == "--threads"    ? &options.threads
-                          : flag == "--siblings" ? &options.siblings
-                          : flag == "--prefix"   ? &options.prefix
-                          : flag == "--generate" ? &options.generate
+                          : flag == "--siblings" ? &options.benchmark.sequences
+                          : flag == "--prefix"   ? &options.benchmark.context
+                          : flag == "--generate" ? &options.benchmark.generate
                           : flag == "--repeat"   ? &options.repeat
                                                  : nullptr;
     if (number != nullptr && i + 1 < argc) {

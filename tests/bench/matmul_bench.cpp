@@ -5,21 +5,16 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
-#include <ctime>
 #include <functional>
-#include <optional>
 #include <random>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "inference/cpu/machine_bounds.h"
 #include "inference/cpu/matrix.h"
 #include "inference/cpu/thread_pool.h"
-
-#if defined(__x86_64__)
-#include "tests/bench/multiply_peak.h"
-#endif
 
 namespace {
 
@@ -29,9 +24,6 @@ using cpu::Level;
 using cpu::Matrix;
 using cpu::ThreadPool;
 
-constexpr int kRepeatsMin = 5;  // of which the best counts
-constexpr int kRepeatsMax = 1000;
-constexpr double kSecondsEach = 0.15;  // of all repeats, if the least number takes less
 constexpr std::size_t kBeyondCache = std::size_t{96} << 20;
 constexpr std::size_t kPromptRows = 512;
 
@@ -56,28 +48,6 @@ constexpr Shape kShapes[] = {{"135m", 1536, 576},
 constexpr TensorType kTypes[] = {TensorType::kQ4_0, TensorType::kQ4_1, TensorType::kQ5_0,
                                  TensorType::kQ8_0, TensorType::kQ4_K, TensorType::kQ6_K,
                                  TensorType::kF16,  TensorType::kF32};
-
-// The best of many short runs, so that some fall between what else the machine does. With one
-// thread the thread's own CPU time counts, which leaves that out altogether.
-double seconds(std::size_t threads, const std::function<void()>& work) {
-  const clockid_t clock = threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC;
-  const auto now = [&] {
-    timespec time{};
-    clock_gettime(clock, &time);
-    return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
-  };
-  double best = 1e9;
-  double total = 0;
-  for (int repeat = 0; repeat < kRepeatsMax && (repeat < kRepeatsMin || total < kSecondsEach);
-       ++repeat) {
-    const double start = now();
-    work();
-    const double taken = now() - start;
-    best = std::min(best, taken);
-    total += taken;
-  }
-  return best;
-}
 
 class Report {
  public:
@@ -117,42 +87,20 @@ Activations activations(Level level, TensorType type, std::size_t count, std::si
   return x;
 }
 
-// Reads what lies in huge pages once, asking for it `ahead` bytes before (0: not at all).
-double seconds_to_read(std::size_t threads, std::span<const std::uint64_t> memory,
-                       std::size_t ahead) {
-  ThreadPool pool(threads);
-  std::vector<std::uint64_t> sums(16 * threads);
-  return seconds(threads, [&] {
-    pool.run([&](std::size_t thread, cpu::Team& team) {
-      const std::size_t begin = memory.size() * thread / team.size();
-      const std::size_t end = memory.size() * (thread + 1) / team.size();
-      std::uint64_t lanes[16] = {};
-      for (std::size_t i = begin; i < end; i += 16) {
-        if (ahead != 0) {
-          __builtin_prefetch(&memory[i] + ahead / 8);
-          __builtin_prefetch(&memory[i] + ahead / 8 + 8);
-        }
-        for (std::size_t j = 0; j < 16; ++j) lanes[j] += memory[i + j];
-      }
-      for (std::size_t j = 0; j < 16; ++j) sums[16 * thread + j] += lanes[j];
-    });
-  });
-}
-
-void read_bandwidth(Report& report) {
-  constexpr std::size_t kBytes = std::size_t{256} << 20;
-  cpu::WeightArena arena;
-  const auto bytes = arena.allocate(kBytes);
-  std::memset(bytes.get(), 1, kBytes);
-  const std::span memory(reinterpret_cast<const std::uint64_t*>(bytes.get()), kBytes / 8);
+void bounds(Report& report, Level level) {
   for (std::size_t threads = 1; threads <= 2; ++threads) {
-    // Whichever way suits the machine best is its bound.
-    double best = 1e9;
-    for (const std::size_t ahead : {0U, 512U, 1024U, 2048U}) {
-      best = std::min(best, seconds_to_read(threads, memory, ahead));
-    }
-    report.row("read, threads " + std::to_string(threads),
-               static_cast<double>(kBytes) / best * 1e-9, "GB/s");
+    const auto read = cpu::read_bytes_per_s(threads);
+    const std::string suffix = ", threads " + std::to_string(threads);
+    if (read) report.row("read" + suffix, *read * 1e-9, "GB/s");
+    if (!read) std::fprintf(stderr, "%s\n", read.error().message.c_str());
+    const auto multiply = [&](const char* name, cpu::WeightPlanes planes) {
+      const auto rate = cpu::macs_per_s(level, threads, planes);
+      if (rate) {
+        report.row("instruction bound, " + std::string(name) + suffix, *rate * 1e-9, "GMAC/s");
+      }
+    };
+    multiply("8 multiplies a block", cpu::WeightPlanes::kOne);
+    if (level == Level::kAvx2) multiply("16 multiplies a block", cpu::WeightPlanes::kTwo);
   }
 }
 
@@ -170,7 +118,7 @@ void gemv(Report& report, const Options& options, TensorType type, const Shape& 
   std::vector<float> y(shape.rows);
   for (std::size_t threads = 1; threads <= 2; ++threads) {
     ThreadPool pool(threads);
-    const double taken = seconds(threads, [&] {
+    const double taken = cpu::best_seconds(threads, [&] {
       pool.run([&](std::size_t thread, cpu::Team& team) {
         for (const Matrix& matrix : copies) {
           matrix.multiply(x, matrix.partition(thread, team.size()), y.data(), shape.rows);
@@ -191,7 +139,7 @@ void gemm(Report& report, const Options& options, TensorType type, const Shape& 
   std::vector<float> y(shape.rows * kPromptRows);
   for (std::size_t threads = 1; threads <= 2; ++threads) {
     ThreadPool pool(threads);
-    const double taken = seconds(threads, [&] {
+    const double taken = cpu::best_seconds(threads, [&] {
       pool.run([&](std::size_t thread, cpu::Team& team) {
         matrix->multiply(x, matrix->partition(thread, team.size()), y.data(), shape.rows);
       });
@@ -210,7 +158,7 @@ void packing(Report& report, const Options& options, TensorType type) {
   constexpr std::size_t kColumns = 4096;
   std::vector<std::byte> file(*row_bytes(type, kColumns) * kRows);
   static_cast<void>(random_bytes(0, file));
-  const double taken = seconds(1, [&] {
+  const double taken = cpu::best_seconds(1, [&] {
     const auto source = [&](std::uint64_t offset, std::span<std::byte> out) {
       std::memcpy(out.data(), file.data() + offset, out.size());
       return weft::Result<void>();
@@ -220,34 +168,6 @@ void packing(Report& report, const Options& options, TensorType type) {
   report.row("pack " + std::string(to_string(type)),
              static_cast<double>(file.size()) / taken * 1e-9, "GB/s");
 }
-
-#if defined(__x86_64__)
-// How many multiply-accumulates a second the level's multiply sequence alone makes.
-void multiply_bound(Report& report, const char* name, double macs,
-                    const std::function<void()>& sequence) {
-  for (std::size_t threads = 1; threads <= 2; ++threads) {
-    ThreadPool pool(threads, {.yield_to_load = false});
-    const double taken =
-        seconds(threads, [&] { pool.run([&](std::size_t, cpu::Team&) { sequence(); }); });
-    report.row("instruction bound, " + std::string(name) + ", threads " + std::to_string(threads),
-               static_cast<double>(threads) * macs / taken * 1e-9, "GMAC/s");
-  }
-}
-
-void multiply_bounds(Report& report, Level level) {
-  constexpr double kColumns = 32.0 * bench::kSequenceBlocks;
-  if (level == Level::kAvx512Vnni) {
-    multiply_bound(report, "8 multiplies a block", 16 * kColumns,
-                   bench::multiply_sequence_avx512vnni);
-  }
-  if (level == Level::kAvx2) {
-    multiply_bound(report, "8 multiplies a block", 8 * kColumns,
-                   [] { bench::multiply_sequence_avx2(8); });
-    multiply_bound(report, "16 multiplies a block", 8 * kColumns,
-                   [] { bench::multiply_sequence_avx2(16); });
-  }
-}
-#endif
 
 }  // namespace
 
@@ -272,10 +192,7 @@ int main(int argc, char** argv) {
     }
   }
   Report report(options.json);
-  read_bandwidth(report);
-#if defined(__x86_64__)
-  multiply_bounds(report, options.level);
-#endif
+  bounds(report, options.level);
   if (options.bounds_only) return 0;
   for (const TensorType type : kTypes) {
     if (!options.type.empty() && options.type != to_string(type)) continue;

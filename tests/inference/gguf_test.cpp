@@ -117,6 +117,22 @@ TEST_CASE("metadata comes back as it was written") {
   CHECK(file.describe("missing").empty());
 }
 
+TEST_CASE("forgotten metadata is gone, tensors stay") {
+  GgufWriter writer;
+  writer.string("name", "it");
+  writer.tensor(floats("one", 4));
+  auto file = opened(writer);
+  REQUIRE(file.has("name"));
+  file.forget_metadata();
+  CHECK_FALSE(file.has("name"));
+  CHECK(file.keys().empty());
+  CHECK(file.string("name").error().code == ErrorCode::kNotFound);
+  REQUIRE(file.tensor("one") != nullptr);
+  std::vector<float> values(4, 1);
+  CHECK(file.read_rows(*file.tensor("one"), 0, 1, values));
+  CHECK(values == std::vector<float>(4));
+}
+
 TEST_CASE("a long string is described by its beginning, cut between characters") {
   GgufWriter writer;
   std::string umlauts;

@@ -9,7 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "inference/cpu/thread_pool.h"
 #include "inference/engine.h"
 #include "inference/generate.h"
 #include "inference/logits_chain.h"
@@ -109,11 +108,11 @@ class NoRecent : public LogitsProcessor {
 };
 
 struct Fixture {
-  std::shared_ptr<const Model> model = tiny();
-  cpu::ThreadPool pool{2, {.yield_to_load = false}};
+  std::shared_ptr<const Model> model =
+      tiny({}, *cpu_backend(2, cpu::best_level(), {.yield_to_load = false}));
 
   Result<Generation> try_alone(std::span<const TokenId> prompt, const GenerateOptions& options) {
-    auto session = Session::open(model, pool).value();
+    auto session = Session::open(model).value();
     return generate(session, prompt, options);
   }
   Generation alone(std::span<const TokenId> prompt, const GenerateOptions& options) {
@@ -134,7 +133,7 @@ struct Fixture {
   }
   std::vector<Generation> in_batch(const Group& group) {
     std::vector<Generation> ended;
-    auto engine = Engine::open(model, pool, {.prefill_tokens_max = 5}).value();
+    auto engine = Engine::open(model, {.prefill_tokens_max = 5}).value();
     for (const Request& request : group.requests) ended.resize(ended.size() + request.samples);
     REQUIRE(engine.submit(group, {{}, [&](AnswerId id, Result<Generation> made) {
                                     REQUIRE(made);
@@ -265,7 +264,7 @@ TEST_CASE("a processor that fails or throws ends its answer with an error, and n
     REQUIRE_FALSE(alone);
     CHECK(alone.error().code == code);
     CHECK(alone.error().message.find(part) != std::string::npos);
-    auto engine = Engine::open(f.model, f.pool, {}).value();
+    auto engine = Engine::open(f.model, {}).value();
     int ended = 0;
     REQUIRE(engine.submit({{{prompt, failing}, {prompt, options}}},
                           {{}, [&](AnswerId id, Result<Generation> made) {

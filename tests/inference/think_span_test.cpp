@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "inference/cpu/thread_pool.h"
 #include "inference/engine.h"
 #include "inference/generate.h"
 #include "tests/inference/temporary_model.h"
@@ -53,8 +52,8 @@ ThinkSpan braces(std::size_t tokens_max) {
 }
 
 struct Fixture {
-  std::shared_ptr<const Model> model = tiny();
-  cpu::ThreadPool pool{1, {.yield_to_load = false}};
+  std::shared_ptr<const Model> model =
+      tiny({}, *cpu_backend(1, cpu::best_level(), {.yield_to_load = false}));
   std::vector<TokenId> prompt = ids_of("Why?");
 
   GenerateOptions scripted(const std::string& script, std::size_t cap) const {
@@ -65,7 +64,7 @@ struct Fixture {
     return options;
   }
   Generation run(const GenerateOptions& options, const OnText& on_text = {}) {
-    auto session = Session::open(model, pool).value();
+    auto session = Session::open(model).value();
     auto made = generate(session, prompt, options, on_text);
     REQUIRE(made);
     return *made;
@@ -144,7 +143,7 @@ TEST_CASE("thinking that never ends is closed at its cap, alone and in a batch")
     group.requests.push_back({f.prompt, options});
     expected.push_back(plain);
   }
-  auto engine = Engine::open(f.model, f.pool).value();
+  auto engine = Engine::open(f.model).value();
   std::size_t ended = 0;
   REQUIRE(engine.submit(group, {{}, [&](AnswerId id, Result<Generation> made) {
                                   REQUIRE(made);
@@ -198,7 +197,7 @@ TEST_CASE("the marks are found in the vocabulary, and checked") {
   Fixture f;
   auto options = f.scripted("a", 5);
   options.think->closing.clear();
-  auto session = Session::open(f.model, f.pool).value();
+  auto session = Session::open(f.model).value();
   CHECK(generate(session, f.prompt, options).error().code == ErrorCode::kInvalidArgument);
 }
 

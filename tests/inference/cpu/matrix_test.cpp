@@ -1,5 +1,6 @@
 #include "inference/cpu/matrix.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstring>
@@ -240,6 +241,41 @@ TEST_CASE("more rows and columns than fit the cache at once give the same bits")
         const std::vector<float> one(begin, begin + static_cast<std::ptrdiff_t>(columns));
         const auto y = multiply(matrix, activations(type, 1, columns, one, *kernels));
         CHECK(std::memcmp(y.data(), all.data() + i * rows, rows * sizeof(float)) == 0);
+      }
+    }
+  }
+}
+
+TEST_CASE("a matrix that takes many reads is that of its rows packed for themselves") {
+  constexpr std::size_t kRows = 1003;
+  constexpr std::size_t kColumns = 512;
+  constexpr std::size_t kSlice = 16;  // rows of whole groups at every level
+  for (const TensorType type : {TensorType::kQ4_1, TensorType::kQ6_K, TensorType::kF16}) {
+    for (const Kernels* kernels : runnable_kernels()) {
+      CAPTURE(to_string(type), to_string(kernels->level));
+      const auto file = random_blocks(type, kRows, kColumns, false);
+      const auto x = activations(type, 1, kColumns, random_floats(kColumns, 3), *kernels);
+      std::size_t reads = 0;
+      const auto source = [&](std::uint64_t offset, std::span<std::byte> out) {
+        REQUIRE(offset + out.size() <= file.size());
+        std::memcpy(out.data(), file.data() + offset, out.size());
+        ++reads;
+        return weft::Result<void>();
+      };
+      cpu::WeightArena arena;
+      const auto whole = Matrix::pack(type, kRows, kColumns, source, *kernels, arena);
+      REQUIRE(whole);
+      CHECK(reads > 2);
+      CHECK(reads < 20);
+      const auto y = multiply(*whole, x);
+      const std::size_t bytes = *row_bytes(type, kColumns);
+      for (std::size_t row = 0; row < kRows; row += kSlice) {
+        const std::size_t count = std::min(kSlice, kRows - row);
+        const auto from = file.begin() + static_cast<std::ptrdiff_t>(row * bytes);
+        const std::vector<std::byte> part(from, from + static_cast<std::ptrdiff_t>(count * bytes));
+        const auto expected = multiply(pack(type, count, kColumns, part, *kernels), x);
+        const auto begin = y.begin() + static_cast<std::ptrdiff_t>(row);
+        CHECK(same_bits({begin, begin + static_cast<std::ptrdiff_t>(count)}, expected));
       }
     }
   }

@@ -2,9 +2,9 @@
 
 #include <cstdint>
 
-#include "tests/bench/multiply_peak.h"
+#include "inference/cpu/multiply_peak.h"
 
-namespace bench {
+namespace weft::inference::cpu {
 namespace {
 
 volatile float sink;
@@ -54,4 +54,4 @@ void sequence() {
 
 void multiply_sequence_avx2(int steps) { steps == 8 ? sequence<1>() : sequence<2>(); }
 
-}  // namespace bench
+}  // namespace weft::inference::cpu

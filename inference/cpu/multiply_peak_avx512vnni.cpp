@@ -2,9 +2,9 @@
 
 #include <cstdint>
 
-#include "tests/bench/multiply_peak.h"
+#include "inference/cpu/multiply_peak.h"
 
-namespace bench {
+namespace weft::inference::cpu {
 namespace {
 
 volatile float sink;
@@ -57,4 +57,4 @@ void multiply_sequence_avx512vnni() {
   }
 }
 
-}  // namespace bench
+}  // namespace weft::inference::cpu
