@@ -1,7 +1,7 @@
 #pragma once
 // What a piece of work may use and when it must end: a stop token, a deadline, and a ledger of
-// tokens, calls, money and time. Scopes nest: what a child spends, its parents spend.
-// At every moment, in every scope and unit: spent + reserved <= limit.
+// prompt tokens, output tokens, calls, money and time. Scopes nest: what a child spends, its
+// parents spend. At every moment, in every scope and unit: spent + reserved <= limit.
 
 #include <chrono>
 #include <cstdint>
@@ -18,7 +18,8 @@
 namespace weft {
 
 struct Spend {
-  std::int64_t tokens = 0;
+  std::int64_t prompt_tokens = 0;  // that a model reads, cached ones included
+  std::int64_t output_tokens = 0;  // that it writes, thoughts included
   std::int64_t calls = 0;
   std::int64_t money_micros = 0;  // millionths of the currency that the price table is in
   std::chrono::nanoseconds time{0};
@@ -28,7 +29,8 @@ struct Spend {
 
 /// An absent member is no limit.
 struct SpendLimit {
-  std::optional<std::int64_t> tokens;
+  std::optional<std::int64_t> prompt_tokens;
+  std::optional<std::int64_t> output_tokens;
   std::optional<std::int64_t> calls;
   std::optional<std::int64_t> money_micros;
   std::optional<std::chrono::nanoseconds> time;
