@@ -155,6 +155,11 @@ Result<Reservation> Scope::reserve(const Spend& amount) {
   return Reservation(*this, amount);
 }
 
+Result<void> Scope::charge(const Spend& amount) {
+  WEFT_TRY_VOID(check_amount(amount));
+  return settle({}, amount);
+}
+
 Result<void> Scope::settle(const Spend& reserved, const Spend& actual) {
   const std::lock_guard lock(*mutex_);
   const Spend excess = subtract(actual, reserved);

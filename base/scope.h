@@ -87,6 +87,11 @@ class Scope {
   /// check()'s errors.
   Result<Reservation> reserve(const Spend& amount);
 
+  /// Spends without a reservation, here and in all parents, also after a stop. Where a limit has no
+  /// room, the amount is added to overrun() instead, and kResourceExhausted says so.
+  /// Errors: also kInvalidArgument for a negative amount.
+  Result<void> charge(const Spend& amount);
+
   /// Errors: kCancelled after a stop, kDeadlineExceeded after the deadline.
   Result<void> check() const;
   std::stop_token stop_token() const { return stop_.get_token(); }

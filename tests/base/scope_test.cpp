@@ -97,6 +97,18 @@ TEST_CASE("using more than was reserved is charged where it fits, and told where
   CHECK(root.reserved() == Spend{});
 }
 
+TEST_CASE("what is charged without a reservation counts, after a stop too") {
+  const test::ManualClock clock;
+  Scope root(clock, tokens_at_most(10));
+  Scope child(root);
+  root.request_stop();
+  REQUIRE(child.charge({.output_tokens = 8}));
+  CHECK(root.spent().output_tokens == 8);
+  CHECK(child.charge({.output_tokens = 3}).error().code == ErrorCode::kResourceExhausted);
+  CHECK(root.overrun().output_tokens == 3);
+  CHECK(child.charge({.calls = -1}).error().code == ErrorCode::kInvalidArgument);
+}
+
 TEST_CASE("negative amounts are refused, and huge ones don't wrap") {
   const test::ManualClock clock;
   Scope limited(clock, tokens_at_most(10));
