@@ -194,6 +194,11 @@ Spend Scope::reserved() const {
   return reserved_;
 }
 
+Spend Scope::used() const {
+  const std::lock_guard lock(*mutex_);
+  return add(spent_, reserved_);
+}
+
 Spend Scope::overrun() const {
   const std::lock_guard lock(*mutex_);
   return overrun_;

@@ -101,6 +101,8 @@ class Scope {
 
   Spend spent() const;
   Spend reserved() const;
+  /// Spent and reserved, at one moment.
+  Spend used() const;
   /// Used beyond what the limits allowed, by reservations that were too small.
   Spend overrun() const;
   /// The least that this scope or a parent has left, reservations counted as used.

@@ -96,6 +96,24 @@ FunctionPtr make_function(F fn) {
   return made;
 }
 
+/// Code on `count` inputs of one type, called as fn(Ctx&, const std::vector<I>&).
+template <Storable I, NodeFn<std::vector<I>> F>
+FunctionPtr make_gather_function(F fn, std::size_t count) {
+  using T = Returned<F, std::vector<I>>;
+  auto made = std::make_shared<Function>();
+  made->inputs.assign(count, type_of<I>());
+  made->output = type_of<T>();
+  made->run = [fn = std::move(fn)](Ctx& ctx, Arguments in) -> Result<Value> {
+    std::vector<I> values;
+    values.reserve(in.size());
+    for (const Value* value : in) values.push_back(value->as<I>());
+    Result<T> result = fn(ctx, values);
+    if (!result) return std::move(result).error();
+    return make_value<T>(*std::move(result));
+  };
+  return made;
+}
+
 /// Code that starts something and returns: fn(Done<T>, const I&...). Its inputs live until it is
 /// done.
 template <Storable T, Storable... I, std::invocable<Done<T>, const I&...> F>

@@ -48,6 +48,17 @@ class Graph {
     return call<Returned<F, I...>>(name, make_function<I...>(std::move(fn)), policy, in...);
   }
 
+  /// Runs fn(Ctx&, const std::vector<I>&) on the values of any number of nodes.
+  template <Storable I, NodeFn<std::vector<I>> F>
+  Out<Returned<F, std::vector<I>>> gather(std::string_view name, F fn, const Policy& policy,
+                                          const std::vector<Out<I>>& in) {
+    using T = Returned<F, std::vector<I>>;
+    std::vector<Slot> slots;
+    for (const Out<I>& from : in) slots.push_back(resolve(from.graph, from.slot, type_of<I>()));
+    auto code = make_gather_function<I>(std::move(fn), in.size());
+    return Out<T>{this, add_code(name, std::move(code), policy, std::move(slots))};
+  }
+
   /// Runs fn(Done<T>, const I&...), which starts something and returns; no thread waits for its
   /// end.
   template <Storable T, Storable... I, std::invocable<Done<T>, const I&...> F>
