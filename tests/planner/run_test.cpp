@@ -181,7 +181,7 @@ TEST_CASE("A18: attempts end at the policy's bound; what can't pass is not tried
     int count = 0;
     Graph g;
     const auto program = g.build(g.node(
-        "n",
+        "fails",
         [&count, code](Ctx&, const Int&) -> Result<Int> {
           ++count;
           return Error{code, "no"};
