@@ -80,6 +80,19 @@ using Returned = typename detail::Plain<
 template <typename F, typename... I>
 concept NodeFn = std::invocable<const F&, Ctx&, const I&...> && Storable<Returned<F, I...>>;
 
+namespace detail {
+template <typename R>
+Result<Value> to_value(R&& result) {
+  using T = typename Plain<std::remove_cvref_t<R>>::type;
+  if constexpr (std::is_same_v<T, std::remove_cvref_t<R>>) {
+    return make_value<T>(std::forward<R>(result));
+  } else {
+    if (!result) return std::forward<R>(result).error();
+    return make_value<T>(*std::forward<R>(result));
+  }
+}
+}  // namespace detail
+
 template <typename... I, NodeFn<I...> F>
 FunctionPtr make_function(F fn) {
   using T = Returned<F, I...>;
@@ -88,9 +101,7 @@ FunctionPtr make_function(F fn) {
   made->output = type_of<T>();
   made->run = [fn = std::move(fn)](Ctx& ctx, Arguments in) -> Result<Value> {
     return [&]<std::size_t... N>(std::index_sequence<N...>) -> Result<Value> {
-      Result<T> result = fn(ctx, in[N]->template as<I>()...);
-      if (!result) return std::move(result).error();
-      return make_value<T>(*std::move(result));
+      return detail::to_value(fn(ctx, in[N]->template as<I>()...));
     }(std::index_sequence_for<I...>{});
   };
   return made;
@@ -107,9 +118,7 @@ FunctionPtr make_gather_function(F fn, std::size_t count) {
     std::vector<I> values;
     values.reserve(in.size());
     for (const Value* value : in) values.push_back(value->as<I>());
-    Result<T> result = fn(ctx, values);
-    if (!result) return std::move(result).error();
-    return make_value<T>(*std::move(result));
+    return detail::to_value(fn(ctx, values));
   };
   return made;
 }
