@@ -52,7 +52,7 @@ Int add_one(Ctx&, const Int& number) { return number + 1; }
 Program<Int> chain(int length) {
   Graph g;
   auto out = g.input<Int>("n");
-  for (int i = 0; i < length; ++i) out = g.node("n" + std::to_string(i), add_one, {}, out);
+  for (int i = 0; i < length; ++i) out = g.node(std::to_string(i), add_one, {}, out);
   return must(g.build(out));
 }
 
@@ -60,7 +60,7 @@ Program<Int> five_and_join() {
   Graph g;
   const auto in = g.input<Int>("n");
   std::vector<Out<Int>> workers;
-  for (int i = 0; i < 5; ++i) workers.push_back(g.node("w" + std::to_string(i), add_one, {}, in));
+  for (int i = 0; i < 5; ++i) workers.push_back(g.node(std::to_string(i), add_one, {}, in));
   const auto sum = [](Ctx&, const std::vector<Int>& all) {
     return std::accumulate(all.begin(), all.end(), Int{0});
   };

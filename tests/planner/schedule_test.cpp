@@ -132,7 +132,7 @@ Program<Int> program_of(const Dag& dag) {
   for (std::size_t n = 0; n < dag.times.size(); ++n) {
     std::vector<Out<Int>> in;
     for (const std::size_t from : dag.reads[n]) in.push_back(outs[from]);
-    outs.push_back(g.gather("n" + std::to_string(n), sleeping(n), {}, in));
+    outs.push_back(g.gather(std::to_string(n), sleeping(n), {}, in));
   }
   const auto count = [](Ctx&, const std::vector<Int>& all) {
     return std::accumulate(all.begin(), all.end(), Int{0});
