@@ -1,13 +1,13 @@
 // How long a text's words are: a graph of three nodes, one of which runs once a word, side by side.
 // Run: graph "the quick brown fox"
 #include <iostream>
+#include <iterator>
 #include <sstream>
 
 #include "planner/graph.h"
 #include "planner/runtime.h"
 
 using namespace weft::planner;
-
 std::vector<std::string> split(Ctx&, const std::string& text) {
   std::istringstream in(text);
   return {std::istream_iterator<std::string>(in), {}};
