@@ -117,13 +117,43 @@ void RunState::enter_map(const std::shared_ptr<Frame>& frame, std::uint32_t node
                   std::to_string(options_.elements_max) + " that the run allows (elements_max)"},
         0, {});
   }
-  Control& control = frame->controls[node];
-  control.left = elements.size() + 1;  // so that it can't end before all elements are there
-  control.results.resize(elements.size());
-  for (std::size_t i = 0; i < elements.size(); ++i) {
-    open_frame(frame, node, 0, static_cast<std::int64_t>(i), std::move(elements[i]));
+  if (elements.empty()) {
+    const Slot output = frame->body->nodes[node].output;
+    return complete(frame, node, frame->body->slots[output].type->join({}));
   }
-  element_done(frame, node);
+  Control& control = frame->controls[node];
+  control.left = elements.size();
+  control.results.resize(elements.size());
+  control.elements = std::move(elements);
+  growing_.emplace_back(frame, node);
+}
+
+void RunState::open_elements(const std::shared_ptr<Frame>& frame, std::uint32_t node) {
+  // Frames are small, but a hundred thousand at once are more than a cache holds; this many keep
+  // every lane busy, and their siblings follow as they start.
+  constexpr std::size_t kFreshMax = 256;
+  while (!is_dead(*frame)) {
+    // Anew each time: an element that fails at once may end the map.
+    const auto found = frame->controls.find(node);
+    if (found == frame->controls.end()) return;
+    Control& control = found->second;
+    if (control.next == control.elements.size() || control.fresh == kFreshMax) return;
+    const std::size_t i = control.next++;
+    ++control.fresh;
+    open_frame(frame, node, 0, static_cast<std::int64_t>(i), std::move(control.elements[i]));
+  }
+}
+
+void RunState::mark_started(Frame& frame) {
+  for (Frame* f = &frame; f != nullptr && !f->started; f = f->parent.get()) {
+    f->started = true;
+    if (f->parent == nullptr) return;
+    const NodeKind around = f->parent->body->nodes[f->node].kind;
+    if (around != NodeKind::kMap && around != NodeKind::kCollect) continue;
+    Control& control = f->parent->controls[f->node];
+    --control.fresh;
+    if (control.next < control.elements.size()) growing_.emplace_back(f->parent, f->node);
+  }
 }
 
 void RunState::element_done(const std::shared_ptr<Frame>& frame, std::uint32_t node) {
@@ -146,7 +176,13 @@ void RunState::complete(std::shared_ptr<Frame> frame, std::uint32_t node, Value 
 }
 
 void RunState::drain() {
-  while (!made_.empty()) {
+  while (!made_.empty() || !growing_.empty()) {
+    if (made_.empty()) {
+      const auto [frame, node] = std::move(growing_.front());
+      growing_.pop_front();
+      open_elements(frame, node);
+      continue;
+    }
     Made made = std::move(made_.front());
     made_.pop_front();
     if (is_dead(*made.frame)) continue;
@@ -170,6 +206,7 @@ void RunState::frame_done(const std::shared_ptr<Frame>& frame) {
   Value value = frame->cells[frame->body->result].value;
   const std::shared_ptr<Frame>& parent = frame->parent;
   if (parent == nullptr) return settle(std::move(value));
+  mark_started(*frame);  // it may have no node at all
   const Node& around = parent->body->nodes[frame->node];
   switch (around.kind) {
     case NodeKind::kMap:
@@ -213,6 +250,7 @@ void RunState::fail(const std::shared_ptr<Frame>& frame, std::uint32_t node, con
     dead->failed = true;
     const std::shared_ptr<Frame>& parent = dead->parent;
     if (parent == nullptr || parent->body->nodes[dead->node].kind != NodeKind::kCollect) continue;
+    mark_started(*dead);
     parent->controls[dead->node].parts.missing.push_back(
         {dead->index, named.code, std::move(named.message)});
     return element_done(parent, dead->node);

@@ -93,6 +93,7 @@ void RunState::work(LaneKind lane) {
     } else {
       std::vector<Taken> together;
       if (code.start_all) together = take_siblings(l, taken->item);
+      drain();
       together.insert(together.begin(), *std::move(taken));
       start_later(std::move(together), lock);
       lock.lock();
@@ -152,6 +153,7 @@ std::optional<RunState::Taken> RunState::admit(Item item) {
     ++reservations_;
     unpark();
   }
+  mark_started(*item.frame);
   ++in_flight_;
   ++report_.attempts;
   emit(Event::Kind::kStarted, *item.frame, item.node, item.attempt);
@@ -321,6 +323,7 @@ void RunState::settle(Result<Value> result) {
   for (auto& queue : ready_) queue = {};
   parked_.clear();
   made_.clear();
+  growing_.clear();
   for (const auto& [token, timer] : waiting_) (void)executor_.timers().cancel(timer);
   waiting_.clear();
 }

@@ -20,10 +20,13 @@ namespace weft::planner {
 
 /// A control node that is being run.
 struct Control {
-  Parts parts;                 // of a kCollect or kMap: what was made
-  std::vector<Value> results;  // by element; empty where it is missing
-  std::size_t left = 0;        // elements
-  int iteration = 0;           // of a kLoop
+  Parts parts;                  // of a kCollect or kMap: what was made
+  std::vector<Value> elements;  // of its list
+  std::size_t next = 0;         // of them, the first that has no frame yet
+  std::size_t fresh = 0;        // elements with a frame of which no node has started
+  std::vector<Value> results;   // by element; empty where it is missing
+  std::size_t left = 0;         // elements
+  int iteration = 0;            // of a kLoop
 };
 
 /// One instance of a Body: the run's, an element's, an iteration's. Under the run's lock, but for
@@ -41,6 +44,7 @@ struct Frame {
   Scope* scope = nullptr;
   std::int64_t priority = 0;  // the longest path behind this frame, in ns
   bool failed = false;
+  bool started = false;                // one of its nodes, or of those inside
   std::size_t unfinished = 0;          // nodes
   std::vector<Cell> cells;             // a slot each
   std::vector<std::uint32_t> pending;  // inputs that a node lacks
@@ -124,6 +128,8 @@ class RunState : public std::enable_shared_from_this<RunState> {
   void deliver(const std::shared_ptr<Frame>& frame, Slot slot, Value value);
   void ready(const std::shared_ptr<Frame>& frame, std::uint32_t node);
   void enter(const std::shared_ptr<Frame>& frame, std::uint32_t node);
+  void mark_started(Frame& frame);
+  void open_elements(const std::shared_ptr<Frame>& frame, std::uint32_t node);
   void enter_map(const std::shared_ptr<Frame>& frame, std::uint32_t node);
   void complete(std::shared_ptr<Frame> frame, std::uint32_t node, Value value);
   void frame_done(const std::shared_ptr<Frame>& frame);
@@ -161,6 +167,7 @@ class RunState : public std::enable_shared_from_this<RunState> {
     Value value;  // empty: the frame itself has ended
   };
   std::deque<Made> made_;  // still to be handed on: a list instead of recursion
+  std::deque<std::pair<std::shared_ptr<Frame>, std::uint32_t>> growing_;  // maps to open more of
   std::vector<std::unique_ptr<Scope>> scopes_;  // of kScope nodes; they end with the run
   std::uint64_t next_ = 0;
   std::uint64_t events_ = 0;

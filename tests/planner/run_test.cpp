@@ -130,6 +130,34 @@ TEST_CASE("A13: 10,000 elements keep their order, on threads too") {
   CHECK(refused.error().code == ErrorCode::kResourceExhausted);
 }
 
+TEST_CASE("elements without code, and maps in maps that are too long, end their map") {
+  VirtualExecutor executor;
+  Runtime runtime(executor);
+  Graph g;
+  const auto program = g.build(g.map_each("same", g.input<std::vector<Int>>("list"),
+                                          [](Graph&, Out<Int> element) { return element; }));
+  std::vector<Int> numbers(1000);
+  std::iota(numbers.begin(), numbers.end(), 0);
+  CHECK(runtime.run(*program, Inputs().set("list", numbers)).value() == numbers);
+  CHECK(runtime.run(*program, Inputs().set("list", std::vector<Int>())).value().empty());
+  Graph nested;
+  const auto lists = nested.input<std::vector<std::vector<Int>>>("lists");
+  const auto lengths =
+      nested.build(nested.collect_each("outer", lists, [](Graph& in, Out<std::vector<Int>> list) {
+        return in.map("inner", add_one, {}, list);
+      }));
+  REQUIRE(lengths);
+  const std::vector<std::vector<Int>> given(600, std::vector<Int>(3));
+  const auto all = runtime.run(*lengths, Inputs().set("lists", given), {.elements_max = 600});
+  REQUIRE(all);
+  CHECK(all->values == std::vector<std::vector<Int>>(600, {1, 1, 1}));
+  auto too_long = given;
+  for (auto& list : too_long) list.resize(601);
+  const auto none = runtime.run(*lengths, Inputs().set("lists", too_long), {.elements_max = 600});
+  REQUIRE(none);
+  CHECK(none->missing.size() == 600);
+}
+
 TEST_CASE("a chain of 100,000 nodes needs no stack") {
   Graph g;
   auto out = g.input<Int>("n");
