@@ -62,7 +62,7 @@ void RunState::start(std::vector<Value> values, bool caller_works) {
     drain();
     leave(lock);
   }
-  if (caller_works) work(LaneKind::kCpu);
+  if (caller_works) work(LaneKind::kCpu, true);
 }
 
 Ctx RunState::context(const Item& item) {
@@ -76,10 +76,18 @@ Ctx RunState::context(const Item& item) {
   return ctx;
 }
 
-void RunState::work(LaneKind lane) {
+void RunState::work(LaneKind lane, bool is_caller) {
+  constexpr int kTurn = 128;  // nodes, before other runs on the lane have theirs
   const std::size_t l = index_of(lane);
   Lock lock(mutex_);
-  while (true) {
+  for (int nodes = 0;; ++nodes) {
+    if (nodes == kTurn && !is_caller) {
+      // The ticket has our place and our claim; if there is none to be had, we go on.
+      if (executor_.post(lane, [self = shared_from_this(), lane] { self->work(lane); })) {
+        return leave(lock);
+      }
+      nodes = 0;
+    }
     --claims_[l];
     auto taken = take(l);
     drain();  // one for which there was no budget may have made others ready

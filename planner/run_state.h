@@ -88,9 +88,9 @@ class RunState : public std::enable_shared_from_this<RunState> {
   Result<Value> wait();
   Report report() const;
 
-  /// The loop of one worker of a lane.
-  void work(LaneKind lane);
-  /// An attempt that worker() didn't wait for has ended; on_worker: it kept a worker of its lane.
+  /// The loop of one worker of a lane; a caller's thread isn't the lane's to give to another run.
+  void work(LaneKind lane, bool is_caller = false);
+  /// An attempt that work() didn't wait for has ended; on_worker: it kept a worker of its lane.
   void ended(Ended end, bool on_worker);
   Executor& executor() noexcept { return executor_; }
 

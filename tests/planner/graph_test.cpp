@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "base/random.h"
 #include "planner/runtime.h"
 
 namespace weft::planner {
@@ -135,6 +136,43 @@ TEST_CASE("A23: every cut of a program's JSON, and every wrong part, is refused 
         "result: there is no node or input nobody");
   CHECK(refusal("\"kind\":\"loop\"", "\"kind\":\"jump\"") ==
         "node grow: there is no kind of node jump");
+}
+
+TEST_CASE("a program's JSON with bytes changed, lost and repeated is refused, or runs") {
+  Graph g;
+  const auto program = every_kind(g);
+  const std::string json = program->json();
+  const Functions functions = program->functions();
+  VirtualExecutor executor;
+  Runtime runtime(executor);
+  Random random(23);
+  int accepted = 0;
+  for (int i = 0; i < 5'000; ++i) {
+    std::string changed = json;
+    for (std::uint64_t edits = 1 + random.below(3); edits > 0; --edits) {
+      const std::size_t at = random.below(changed.size());
+      switch (random.below(3)) {
+        case 0:
+          changed[at] = static_cast<char>(random.below(256));
+          break;
+        case 1:
+          changed.erase(at, random.below(8));
+          break;
+        default:
+          changed.insert(at, changed.substr(random.below(changed.size()), random.below(40)));
+      }
+    }
+    const auto loaded = AnyProgram::from_json(changed, functions, {.iterations_max = 100});
+    if (!loaded) {
+      REQUIRE_FALSE(loaded.error().message.empty());
+      continue;
+    }
+    const auto typed = Program<Int>::from(*loaded);
+    if (!typed) continue;
+    ++accepted;  // a changed name, bound or policy: it still ends
+    (void)runtime.run(*typed, Inputs().set<Text>("text", "the quick fo"));
+  }
+  CHECK(accepted > 0);
 }
 
 TEST_CASE("A23: what can't be an edge or a value doesn't compile") {

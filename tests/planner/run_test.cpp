@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/lanes.h"
+#include "base/random.h"
 #include "planner/graph.h"
 #include "planner/runtime.h"
 
@@ -394,6 +395,50 @@ TEST_CASE("code that lets go of Done, or calls it twice, ends its node once") {
   CHECK(real.runtime.run(*twice, Inputs().set<Int>("n", 0)).value() == 1);
 }
 
+TEST_CASE(
+    "A12: random graphs have the values of plain code, on a virtual clock and on 1, 2 and 8 "
+    "threads") {
+  // A node mixes its inputs; the plain code goes over the nodes in order.
+  const auto mix = [](std::uint64_t node, const std::vector<Int>& inputs) {
+    std::uint64_t hash = node;
+    for (const Int input : inputs)
+      hash = hash * 6364136223846793005U + static_cast<std::uint64_t>(input);
+    return static_cast<Int>(hash >> 1);
+  };
+  SystemTimers timers;
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    Random random(seed, 12);
+    Graph g;
+    std::vector<Out<Int>> outs;
+    std::vector<Int> values;
+    for (std::uint64_t n = 0; n < 5 + random.below(60); ++n) {
+      std::vector<Out<Int>> in;
+      std::vector<Int> given;
+      for (std::uint64_t edges = random.below(4); edges > 0 && n > 0; --edges) {
+        const std::size_t from = random.below(n);
+        in.push_back(outs[from]);
+        given.push_back(values[from]);
+      }
+      const auto lane = random.chance(0.3) ? LaneKind::kIo : LaneKind::kCpu;
+      outs.push_back(g.gather(
+          std::to_string(n), [&mix, n](Ctx&, const std::vector<Int>& all) { return mix(n, all); },
+          {.lane = lane}, in));
+      values.push_back(mix(n, given));
+    }
+    const auto program = g.build(g.gather(
+        "end", [&mix](Ctx&, const std::vector<Int>& all) { return mix(0, all); }, {}, outs));
+    REQUIRE(program);
+    const Int wanted = mix(0, values);
+    VirtualExecutor executor({1 + random.below(4), 2, 1});
+    CHECK(Runtime(executor).run(*program, {}).value() == wanted);
+    for (const std::size_t threads : {1U, 2U, 8U}) {
+      Lanes lanes({.cpu_threads = threads});
+      ThreadExecutor on_threads(lanes, timers);
+      CHECK(Runtime(on_threads).run(*program, {}).value() == wanted);
+    }
+  }
+}
+
 TEST_CASE("numbers of a node depend on the seed and its path, not on the order or the threads") {
   Graph g;
   const auto program = g.build(g.map(
@@ -429,6 +474,25 @@ TEST_CASE("calls that are ready together are started together") {
   CHECK(Runtime(executor).run(*program, Inputs().set("list", std::vector<Int>{1, 2, 3})).value() ==
         std::vector<Int>{2, 4, 6});
   CHECK(sizes == std::vector<std::size_t>{3});
+}
+
+TEST_CASE("a long run doesn't keep a short one from its lane") {
+  SystemTimers timers;
+  Lanes lanes({.cpu_threads = 1});
+  ThreadExecutor executor(lanes, timers);
+  Runtime runtime(executor);
+  Graph endless;
+  const auto loops = endless.build(endless.loop(
+      "loop", endless.input<Int>("n"),
+      [](Graph& in, Out<Int> state) { return in.node("add", add_one, {}, state); }, 1'000'000));
+  Graph g;
+  const auto once = g.build(g.node("add", add_one, {}, g.input<Int>("n")));
+  auto first = runtime.start(*loops, Inputs().set<Int>("n", 0), {.timeout = 1h});
+  auto second = runtime.start(*once, Inputs().set<Int>("n", 0));
+  CHECK(second->wait().value() == 1);
+  first->cancel();
+  const auto ended = first->wait();
+  CHECK(ended.error().code == ErrorCode::kCancelled);
 }
 
 TEST_CASE("many runs at once on one runtime") {
