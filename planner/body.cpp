@@ -1,6 +1,8 @@
 #include "planner/body.h"
 
 #include <algorithm>
+#include <optional>
+#include <type_traits>
 #include <unordered_set>
 
 namespace weft::planner {
@@ -125,6 +127,21 @@ std::size_t nodes_of(const Body& body) {
   return count;
 }
 
+template <typename Number>
+Result<void> check_unit(const Node& node, const char* unit, Number cost,
+                        std::optional<Number> limit) {
+  if (!limit || cost <= *limit) return {};
+  const auto count = [](Number number) {
+    if constexpr (std::is_integral_v<Number>) {
+      return std::to_string(number);
+    } else {
+      return std::to_string(number.count());
+    }
+  };
+  return wrong(node, "it sets aside " + count(cost) + " " + unit + ", but the whole budget is " +
+                         count(*limit) + ": raise the limit, or lower the node's cost");
+}
+
 /// Longest path to the end: a node without an expected duration counts 1 ns, so that steps count.
 void derive_remaining(Body& body) {
   std::vector<std::int64_t> from_slot(body.slots.size(), 0);
@@ -211,6 +228,10 @@ Result<void> check(Body& body, const BodyLimits& limits) {
       body.slots[slot].readers.push_back(n);
     }
     if (node.kind != NodeKind::kCode) WEFT_TRY_VOID(check_inside(node, types));
+    if (node.kind == NodeKind::kScope) {
+      const auto fits = check_budget(*node.bodies[0], node.limit);
+      if (!fits) return fits.error().with_context("in " + node.name);
+    }
     if (node.kind == NodeKind::kLoop &&
         (node.iterations_max < 1 || node.iterations_max > limits.iterations_max)) {
       return wrong(node, "a loop needs a bound of 1 to " + std::to_string(limits.iterations_max));
@@ -235,6 +256,33 @@ Result<void> check(Body& body, const BodyLimits& limits) {
     if (!is_read(node.output)) return wrong(node, "nothing reads its value: remove it, or use it");
   }
   derive_remaining(body);
+  return {};
+}
+
+Result<void> check_budget(const Body& body, const SpendLimit& limit) {
+  for (const Node& node : body.nodes) {
+    const Spend& cost = node.policy.cost;
+    switch (node.kind) {
+      case NodeKind::kCode:
+        WEFT_TRY_VOID(check_unit(node, "prompt tokens", cost.prompt_tokens, limit.prompt_tokens));
+        WEFT_TRY_VOID(check_unit(node, "output tokens", cost.output_tokens, limit.output_tokens));
+        WEFT_TRY_VOID(check_unit(node, "calls", cost.calls, limit.calls));
+        WEFT_TRY_VOID(
+            check_unit(node, "money (millionths)", cost.money_micros, limit.money_micros));
+        WEFT_TRY_VOID(check_unit(node, "time (ns)", cost.time, limit.time));
+        break;
+      case NodeKind::kLoop:
+      case NodeKind::kScope: {
+        const auto inside = check_budget(*node.bodies[0], limit);
+        if (!inside) return inside.error().with_context("in " + node.name);
+        break;
+      }
+      case NodeKind::kMap:  // may have no element
+      case NodeKind::kCollect:
+      case NodeKind::kBranch:
+        break;
+    }
+  }
   return {};
 }
 

@@ -79,4 +79,8 @@ struct BodyLimits {
 /// wrong.
 Result<void> check(Body& body, const BodyLimits& limits = {});
 
+/// Whether a node that is sure to run sets aside more than the whole limit, so that a run would
+/// fail for certain. Errors: kInvalidArgument names the node and the unit.
+Result<void> check_budget(const Body& body, const SpendLimit& limit);
+
 }  // namespace weft::planner

@@ -33,6 +33,7 @@ Result<std::vector<Value>> in_order(const Body& body, const Inputs& inputs) {
 Result<AnyRun> begin(Executor& executor, const AnyProgram& program, const Inputs& inputs,
                      const RunOptions& options, bool caller_works) {
   WEFT_TRY(values, in_order(program.body(), inputs));
+  WEFT_TRY_VOID(check_budget(program.body(), options.limit));
   auto state = std::make_shared<RunState>(executor, program, options);
   AnyRun run(state);
   state->start(std::move(values), caller_works && executor.virtual_time() == nullptr);

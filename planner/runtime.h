@@ -109,7 +109,7 @@ class Runtime {
   explicit Runtime(Executor& executor) : executor_(executor) {}
 
   /// Errors: kInvalidArgument for inputs that the program hasn't, or that are missing or of another
-  /// type. What else goes wrong, wait() says.
+  /// type, and for a limit that one of its nodes alone exceeds. What else goes wrong, wait() says.
   template <Storable T>
   Result<Run<T>> start(const Program<T>& program, const Inputs& inputs,
                        const RunOptions& options = {}) {

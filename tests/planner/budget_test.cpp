@@ -209,6 +209,41 @@ TEST_CASE("on the virtual clock, no budget is exceeded at any event of any of 30
   CHECK(with_misses < 300);
 }
 
+TEST_CASE("a budget that a node alone exceeds is refused before anything runs") {
+  const auto add_one = [](Ctx&, const Int& n) { return n + 1; };
+  Graph g;
+  const auto program = g.build(g.loop(
+      "l", g.input<Int>("n"),
+      [&](Graph& in, Out<Int> state) {
+        return in.node("call", add_one, {.cost = {.output_tokens = 50, .calls = 1}}, state);
+      },
+      3));
+  REQUIRE(program);
+  VirtualExecutor executor;
+  Runtime runtime(executor);
+  const Inputs inputs = Inputs().set<Int>("n", 0);
+  const auto refused = runtime.start(*program, inputs, {.limit = {.output_tokens = 49}});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().message ==
+        "in l: node call: it sets aside 50 output tokens, but the whole budget is 49: raise the "
+        "limit, "
+        "or lower the node's cost");
+  // Where it may fit, running tells.
+  CHECK(runtime.run(*program, inputs, {.limit = {.output_tokens = 149}}).error().message ==
+        "node l[2]/call: the budget has no room for 50 more output tokens: 100 of 149 are used or "
+        "reserved");
+  CHECK(runtime.run(*program, inputs, {.limit = {.output_tokens = 150, .calls = 3}}).value() == 3);
+  Graph inner;
+  const auto in = inner.input<Int>("n");
+  CHECK(inner
+            .build(inner.scope("s", {.calls = 0},
+                               [&](Graph& inside) {
+                                 return inside.node("call", add_one, {.cost = {.calls = 1}}, in);
+                               }))
+            .error()
+            .message.find("in s: node call: it sets aside 1 calls") == 0);
+}
+
 TEST_CASE("a node that used more than its policy set aside fails where no limit has room") {
   Graph g;
   const auto program = g.build(g.node(
