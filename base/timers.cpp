@@ -16,6 +16,9 @@ SystemTimers::~SystemTimers() {
   }
   wake_.notify_all();
   thread_.join();
+  // What a task owns may still cancel others while it ends.
+  std::map<Id, Task> dropped;
+  dropped.swap(tasks_);
 }
 
 Timers::Id SystemTimers::at(SteadyTime when, Task task) {

@@ -4,20 +4,19 @@
 
 namespace weft::planner {
 
-Attempt::Attempt(std::shared_ptr<RunState> run, Ctx ctx, Item item,
+Attempt::Attempt(std::shared_ptr<RunState> run, const Ctx& ctx, Item item,
                  std::optional<Reservation> reservation, bool on_worker)
     : run_(std::move(run)),
       item_(std::move(item)),
       reservation_(std::move(reservation)),
       on_worker_(on_worker),
-      ctx_(std::move(ctx)) {
+      ctx_(ctx) {
   // Its code may go on after it was ended, when nothing else keeps the values.
   for (const Slot slot : item_.what().inputs) arguments_.push_back(item_.frame->cells[slot].value);
 }
 
 Attempt::~Attempt() {
   end(Error{ErrorCode::kInternal, "its code let go of Done without calling it"}, false);
-  if (timer_) (void)run_->executor().timers().cancel(*timer_);
 }
 
 void Attempt::limit_time() {
@@ -30,15 +29,17 @@ void Attempt::limit_time() {
     const auto self = weak.lock();
     if (self == nullptr || self->ended_) return;
     // Code that waits on a lane ends by itself when it sees the stop.
-    if (!self->on_worker_) {
-      self->end(Error{ErrorCode::kDeadlineExceeded, "the attempt's time is up"}, false);
+    if (!self->on_worker_ && !self->ended_.exchange(true)) {
+      self->hand_on(Error{ErrorCode::kDeadlineExceeded, "the attempt's time is up"}, false);
     }
     self->own_scope_->request_stop();
   });
 }
 
 bool Attempt::is_late() const {
-  return own_scope_ != nullptr && ctx_.now() >= *own_scope_->deadline();
+  if (own_scope_ == nullptr) return false;
+  const std::optional<SteadyTime> deadline = own_scope_->deadline();
+  return deadline && ctx_.now() >= *deadline;
 }
 
 void Attempt::arm() { on_stop_.emplace(item_.frame->scope->stop_token(), OnStop{this}); }
@@ -56,14 +57,25 @@ void Attempt::finish_in(std::chrono::nanoseconds after, Result<Value> result) {
 
 void Attempt::end(Result<Value> result, bool reported) {
   if (ended_.exchange(true)) return;
+  drop_timer();
+  hand_on(std::move(result), reported);
+}
+
+void Attempt::hand_on(Result<Value> result, bool reported) {
   // Unless its code says so itself, nobody knows what it has used.
   run_->ended(
       {item_, std::move(result), std::move(reservation_), reported ? ctx_.used_ : std::nullopt},
       on_worker_);
 }
 
+// Now rather than in the destructor: whoever keeps a Done may outlive the timers.
+void Attempt::drop_timer() {
+  if (timer_) (void)run_->executor().timers().cancel(*timer_);
+}
+
 Ended Attempt::take_end(Result<Value> result) {
   ended_ = true;
+  drop_timer();
   return {item_, std::move(result), std::move(reservation_), ctx_.used_};
 }
 

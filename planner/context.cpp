@@ -13,7 +13,8 @@ Timers& Ctx::timers() const noexcept { return executor_->timers(); }
 
 Result<void> Ctx::check() const {
   // The deadline first: it stops the scope, too.
-  if (scope_->deadline() && now() >= *scope_->deadline()) {
+  const std::optional<SteadyTime> deadline = scope_->deadline();
+  if (deadline && now() >= *deadline) {
     return Error{ErrorCode::kDeadlineExceeded, "the time is up"};
   }
   return scope_->check();
@@ -37,7 +38,8 @@ Result<void> Ctx::sleep_for(std::chrono::nanoseconds duration) {
   WEFT_TRY_VOID(check());
   if (duration.count() <= 0) return {};
   SteadyTime until = now() + duration;
-  if (scope_->deadline()) until = std::min(until, *scope_->deadline());
+  const std::optional<SteadyTime> deadline = scope_->deadline();
+  if (deadline) until = std::min(until, *deadline);
   simulated_ += executor_->pause(now(), until, scope_->stop_token());
   return check();
 }

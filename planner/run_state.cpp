@@ -43,8 +43,8 @@ RunState::RunState(Executor& executor, const AnyProgram& program, const RunOptio
       begin_(executor.clock().steady_now()) {}
 
 void RunState::start(std::vector<Value> values, bool caller_works) {
-  if (scope_.deadline()) {
-    deadline_ = executor_.timers().at(*scope_.deadline(), [weak = weak_from_this()] {
+  if (const std::optional<SteadyTime> deadline = scope_.deadline()) {
+    deadline_ = executor_.timers().at(*deadline, [weak = weak_from_this()] {
       const auto run = weak.lock();
       if (run == nullptr) return;
       run->settle_from_outside(ErrorCode::kDeadlineExceeded, "the run's time is up");
@@ -189,9 +189,8 @@ bool RunState::run_here(Taken taken, Lock& lock) {
       finish({std::move(taken.item), std::move(result), std::move(taken.reservation), ctx.used_});
       return true;
     }
-    const auto attempt =
-        std::make_shared<Attempt>(shared_from_this(), std::move(ctx), std::move(taken.item),
-                                  std::move(taken.reservation), true);
+    const auto attempt = std::make_shared<Attempt>(shared_from_this(), ctx, std::move(taken.item),
+                                                   std::move(taken.reservation), true);
     attempt->arm();
     attempt->finish_in(simulated, std::move(result));
     return false;
@@ -406,7 +405,7 @@ Result<Value> RunState::wait() {
   }
   Lock lock(mutex_);
   wake_.wait(lock, [this] { return done_; });
-  return *result_;
+  return result_.value_or(Error{ErrorCode::kInternal, "the run ended without a result"});
 }
 
 Report RunState::report() const {

@@ -183,8 +183,8 @@ class RunState : public std::enable_shared_from_this<RunState> {
 /// owner lets it go unfinished, it fails.
 class Attempt final : public Call, public std::enable_shared_from_this<Attempt> {
  public:
-  Attempt(std::shared_ptr<RunState> run, Ctx ctx, Item item, std::optional<Reservation> reservation,
-          bool on_worker);
+  Attempt(std::shared_ptr<RunState> run, const Ctx& ctx, Item item,
+          std::optional<Reservation> reservation, bool on_worker);
   ~Attempt() override;
 
   /// From here on a stop and the timeout may end it.
@@ -205,6 +205,8 @@ class Attempt final : public Call, public std::enable_shared_from_this<Attempt> 
 
  private:
   void end(Result<Value> result, bool reported);
+  void hand_on(Result<Value> result, bool reported);
+  void drop_timer();
   struct OnStop {
     Attempt* attempt;
     void operator()() const;

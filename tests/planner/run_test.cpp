@@ -344,6 +344,7 @@ TEST_CASE("a run's time ends it: waiting, working and on the virtual clock") {
       "busy",
       [](Ctx& ctx, const Int& n) -> Result<Int> {
         while (ctx.check()) std::this_thread::yield();
+        WEFT_TRY_VOID(ctx.check());
         return n;
       },
       {}, other.input<Int>("n")));
@@ -372,6 +373,32 @@ TEST_CASE("a sibling's failure stops those that wait or sleep") {
   CHECK(Runtime(executor).run(*program, Inputs().set<Int>("n", 0)).error().message ==
         "node bad: no answer");
   CHECK(executor.clock().steady_now() == begin);
+}
+
+TEST_CASE("a waiting node's time ends it, and its timer may keep Done longer than the executor") {
+  Graph g;
+  const auto program = g.build(g.async<Int>(
+      "waits",
+      [](Done<Int> done, const Int& n) {
+        Timers& timers = done.ctx().timers();
+        timers.at(timers.clock().steady_now() + 1h, [done, n] { done(n); });
+      },
+      {.attempts = 2, .timeout = 2ms}, g.input<Int>("n")));
+  Log threads;
+  {
+    Real real;
+    const auto value =
+        real.runtime.run(*program, Inputs().set<Int>("n", 0), {.on_event = threads.observer()});
+    CHECK(value.error().message == "node waits: the attempt's time is up");
+  }
+  Log log;
+  VirtualExecutor executor;
+  const SteadyTime begin = executor.clock().steady_now();
+  CHECK_FALSE(
+      Runtime(executor).run(*program, Inputs().set<Int>("n", 0), {.on_event = log.observer()}));
+  CHECK(executor.clock().steady_now() == begin + 4ms);
+  CHECK(log.lines == threads.lines);
+  CHECK(log.lines[1] == "retried waits: deadline_exceeded");
 }
 
 TEST_CASE("code that lets go of Done, or calls it twice, ends its node once") {
