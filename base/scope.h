@@ -78,6 +78,7 @@ class Scope {
   /// A child: its deadline is the earlier of both, it stops when its parent does.
   Scope(Scope& parent, const Options& options);
   explicit Scope(const Clock& clock) : Scope(clock, Options{}) {}
+  // NOLINTNEXTLINE(google-explicit-constructor): it looks like a copy's, and makes a child
   explicit Scope(Scope& parent) : Scope(parent, Options{}) {}
   Scope(const Scope&) = delete;
   Scope& operator=(const Scope&) = delete;

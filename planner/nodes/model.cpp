@@ -1,5 +1,6 @@
 #include "planner/nodes/model.h"
 
+#include <optional>
 #include <utility>
 
 #include "inference/chat_prompt.h"
@@ -13,7 +14,8 @@ using inference::TokenId;
 Result<std::vector<TokenId>> as_text(const inference::Model& model, const std::string& text) {
   const inference::Tokenizer& tokenizer = model.tokenizer();
   std::vector<TokenId> ids = tokenizer.encode(text, /*parse_special=*/false);
-  if (tokenizer.adds_bos() && tokenizer.bos()) ids.insert(ids.begin(), *tokenizer.bos());
+  const std::optional<TokenId> bos = tokenizer.bos();
+  if (tokenizer.adds_bos() && bos) ids.insert(ids.begin(), *bos);
   return ids;
 }
 
