@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cmath>
@@ -145,18 +146,22 @@ void bench_latency(bool quick) {
     const Int calls = (200 + size - 1) / size;
     Graph g;
     const auto sleep = [each](Ctx& ctx, const Int& n) -> weft::Result<Int> {
-      const std::chrono::duration<double> seconds(each);
-      WEFT_TRY_VOID(ctx.sleep_for(std::chrono::duration_cast<std::chrono::nanoseconds>(seconds)));
+      const std::chrono::duration<double> time(each);
+      WEFT_TRY_VOID(ctx.sleep_for(std::chrono::duration_cast<std::chrono::nanoseconds>(time)));
       return n;
     };
     const auto program = must(
         g.build(g.map("call", sleep, {.lane = LaneKind::kIo}, g.input<std::vector<Int>>("list"))));
-    auto run = must(runtime.start(
-        program, Inputs().set("list", std::vector<Int>(static_cast<std::size_t>(calls)))));
-    must(run.wait());
-    const std::chrono::duration<double> took = run.report().duration;
+    const Inputs inputs = Inputs().set("list", std::vector<Int>(static_cast<std::size_t>(calls)));
+    std::array<double, 3> seconds{};  // of which the middle one counts: others use the machine too
+    for (double& one : seconds) {
+      auto run = must(runtime.start(program, inputs));
+      must(run.wait());
+      one = std::chrono::duration<double>(run.report().duration).count();
+    }
+    std::ranges::sort(seconds);
     const double wanted = static_cast<double>((calls + 3) / 4) * each;
-    worst = std::max(worst, std::abs(took.count() - wanted) / wanted);
+    worst = std::max(worst, std::abs(seconds[1] - wanted) / wanted);
   }
   print_row("A1 on real time, worst relative error", 100 * worst, "%");
 }
