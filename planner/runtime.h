@@ -56,7 +56,8 @@ struct RunOptions {
   SpendLimit limit;
   std::chrono::nanoseconds timeout{0};  // of the run; 0 = none
   std::stop_token stop;
-  Scope* parent = nullptr;               // whose budget and stop hold too; outlives the run
+  Scope* parent =
+      nullptr;  // whose budget, stop and deadline hold too; of the same clock, outlives the run
   std::uint64_t seed = 0;                // of Ctx::random()
   std::size_t elements_max = 1'000'000;  // of a map
   /// Called under the run's lock, one event after the other: it must be short and not call the run.
