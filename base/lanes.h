@@ -46,6 +46,7 @@ class Lane {
   void close();
 
   const std::string& name() const noexcept { return options_.name; }
+  std::size_t threads() const noexcept { return options_.threads; }
 
  private:
   void run();

@@ -9,24 +9,25 @@
 namespace weft {
 namespace {
 
-// The four units as one row, so that each rule is written once.
-constexpr std::size_t kUnits = 4;
-constexpr std::array<std::string_view, kUnits> kUnitNames = {"tokens", "calls",
-                                                             "money (millionths)", "time (ns)"};
+// The five units as one row, so that each rule is written once.
+constexpr std::size_t kUnits = 5;
+constexpr std::array<std::string_view, kUnits> kUnitNames = {
+    "prompt tokens", "output tokens", "calls", "money (millionths)", "time (ns)"};
 using Row = std::array<std::int64_t, kUnits>;
 
 Row row_of(const Spend& spend) {
-  return {spend.tokens, spend.calls, spend.money_micros, spend.time.count()};
+  return {spend.prompt_tokens, spend.output_tokens, spend.calls, spend.money_micros,
+          spend.time.count()};
 }
 
 Spend spend_of(const Row& row) {
-  return {row[0], row[1], row[2], std::chrono::nanoseconds(row[3])};
+  return {row[0], row[1], row[2], row[3], std::chrono::nanoseconds(row[4])};
 }
 
 std::array<std::optional<std::int64_t>, kUnits> row_of(const SpendLimit& limit) {
   std::optional<std::int64_t> time;
   if (limit.time) time = limit.time->count();
-  return {limit.tokens, limit.calls, limit.money_micros, time};
+  return {limit.prompt_tokens, limit.output_tokens, limit.calls, limit.money_micros, time};
 }
 
 // Without a limit a sum may grow for ever: it stays at the largest number instead of wrapping.
@@ -154,6 +155,11 @@ Result<Reservation> Scope::reserve(const Spend& amount) {
   return Reservation(*this, amount);
 }
 
+Result<void> Scope::charge(const Spend& amount) {
+  WEFT_TRY_VOID(check_amount(amount));
+  return settle({}, amount);
+}
+
 Result<void> Scope::settle(const Spend& reserved, const Spend& actual) {
   const std::lock_guard lock(*mutex_);
   const Spend excess = subtract(actual, reserved);
@@ -188,6 +194,11 @@ Spend Scope::reserved() const {
   return reserved_;
 }
 
+Spend Scope::used() const {
+  const std::lock_guard lock(*mutex_);
+  return add(spent_, reserved_);
+}
+
 Spend Scope::overrun() const {
   const std::lock_guard lock(*mutex_);
   return overrun_;
@@ -205,8 +216,8 @@ SpendLimit Scope::remaining() const {
       least[i] = least[i] ? std::min(*least[i], left) : left;
     }
   }
-  SpendLimit result{least[0], least[1], least[2], std::nullopt};
-  if (least[3]) result.time = std::chrono::nanoseconds(*least[3]);
+  SpendLimit result{least[0], least[1], least[2], least[3], std::nullopt};
+  if (least[4]) result.time = std::chrono::nanoseconds(*least[4]);
   return result;
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 // What a piece of work may use and when it must end: a stop token, a deadline, and a ledger of
-// tokens, calls, money and time. Scopes nest: what a child spends, its parents spend.
-// At every moment, in every scope and unit: spent + reserved <= limit.
+// prompt tokens, output tokens, calls, money and time. Scopes nest: what a child spends, its
+// parents spend. At every moment, in every scope and unit: spent + reserved <= limit.
 
 #include <chrono>
 #include <cstdint>
@@ -18,7 +18,8 @@
 namespace weft {
 
 struct Spend {
-  std::int64_t tokens = 0;
+  std::int64_t prompt_tokens = 0;  // that a model reads, cached ones included
+  std::int64_t output_tokens = 0;  // that it writes, thoughts included
   std::int64_t calls = 0;
   std::int64_t money_micros = 0;  // millionths of the currency that the price table is in
   std::chrono::nanoseconds time{0};
@@ -28,7 +29,8 @@ struct Spend {
 
 /// An absent member is no limit.
 struct SpendLimit {
-  std::optional<std::int64_t> tokens;
+  std::optional<std::int64_t> prompt_tokens;
+  std::optional<std::int64_t> output_tokens;
   std::optional<std::int64_t> calls;
   std::optional<std::int64_t> money_micros;
   std::optional<std::chrono::nanoseconds> time;
@@ -76,6 +78,7 @@ class Scope {
   /// A child: its deadline is the earlier of both, it stops when its parent does.
   Scope(Scope& parent, const Options& options);
   explicit Scope(const Clock& clock) : Scope(clock, Options{}) {}
+  // NOLINTNEXTLINE(google-explicit-constructor): it looks like a copy's, and makes a child
   explicit Scope(Scope& parent) : Scope(parent, Options{}) {}
   Scope(const Scope&) = delete;
   Scope& operator=(const Scope&) = delete;
@@ -84,6 +87,11 @@ class Scope {
   /// Errors: kInvalidArgument for a negative amount; kResourceExhausted names the unit and limit;
   /// check()'s errors.
   Result<Reservation> reserve(const Spend& amount);
+
+  /// Spends without a reservation, here and in all parents, also after a stop. Where a limit has no
+  /// room, the amount is added to overrun() instead, and kResourceExhausted says so.
+  /// Errors: also kInvalidArgument for a negative amount.
+  Result<void> charge(const Spend& amount);
 
   /// Errors: kCancelled after a stop, kDeadlineExceeded after the deadline.
   Result<void> check() const;
@@ -94,6 +102,8 @@ class Scope {
 
   Spend spent() const;
   Spend reserved() const;
+  /// Spent and reserved, at one moment.
+  Spend used() const;
   /// Used beyond what the limits allowed, by reservations that were too small.
   Spend overrun() const;
   /// The least that this scope or a parent has left, reservations counted as used.

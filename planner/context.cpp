@@ -1,0 +1,49 @@
+#include "planner/context.h"
+
+#include <algorithm>
+
+#include "planner/executor.h"
+#include "planner/run_state.h"
+
+namespace weft::planner {
+
+SteadyTime Ctx::now() const { return executor_->clock().steady_now() + simulated_; }
+
+Timers& Ctx::timers() const noexcept { return executor_->timers(); }
+
+Result<void> Ctx::check() const {
+  // The deadline first: it stops the scope, too.
+  const std::optional<SteadyTime> deadline = scope_->deadline();
+  if (deadline && now() >= *deadline) {
+    return Error{ErrorCode::kDeadlineExceeded, "the time is up"};
+  }
+  return scope_->check();
+}
+
+void Ctx::spend(const Spend& amount) {
+  if (!used_) used_.emplace();
+  used_->prompt_tokens += amount.prompt_tokens;
+  used_->output_tokens += amount.output_tokens;
+  used_->calls += amount.calls;
+  used_->money_micros += amount.money_micros;
+  used_->time += amount.time;
+}
+
+Random& Ctx::random() {
+  if (!random_) random_.emplace(seed_, Random::stream_of(path() + "#" + std::to_string(attempt_)));
+  return *random_;
+}
+
+Result<void> Ctx::sleep_for(std::chrono::nanoseconds duration) {
+  WEFT_TRY_VOID(check());
+  if (duration.count() <= 0) return {};
+  SteadyTime until = now() + duration;
+  const std::optional<SteadyTime> deadline = scope_->deadline();
+  if (deadline) until = std::min(until, *deadline);
+  simulated_ += executor_->pause(now(), until, scope_->stop_token());
+  return check();
+}
+
+std::string Ctx::path() const { return frame_->path(node_); }
+
+}  // namespace weft::planner

@@ -1,0 +1,58 @@
+#pragma once
+// The engine as nodes of a graph: text in, text out. Those that are ready together are submitted as
+// one group, so that siblings read a common beginning once and decode side by side; put what is
+// common first in their prompts.
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+
+#include "base/lanes.h"
+#include "inference/engine.h"
+#include "planner/function.h"
+#include "planner/policy.h"
+
+namespace weft::planner {
+
+/// Borrows the engine and the model lane, of the executor that runs the graph; both outlive it, and
+/// it outlives the runs. Nothing else steps the engine meanwhile.
+class ModelNodes {
+ public:
+  ModelNodes(inference::Engine& engine, Lane& lane) : engine_(engine), lane_(lane) {}
+  /// Waits for the steps that are queued.
+  ~ModelNodes();
+  ModelNodes(const ModelNodes&) = delete;
+  ModelNodes& operator=(const ModelNodes&) = delete;
+
+  /// Code for Graph::call(): a prompt's text to its continuation's. The text is read as it stands;
+  /// nothing in it becomes a control token. What `options` says of stop tokens and callbacks is the
+  /// node's own. Reports its prompt tokens (cached ones too), its output tokens and a call as
+  /// spent. Errors: those of Engine::submit() and of the answer; kCancelled.
+  FunctionPtr complete(inference::GenerateOptions options);
+  /// The same, the text being a user's message and the result the assistant's, in the model's
+  /// template.
+  FunctionPtr chat(inference::GenerateOptions options);
+
+  /// A policy that sets aside what one such node can spend at most, given its longest prompt.
+  static Policy policy(std::int64_t prompt_tokens_max, const inference::GenerateOptions& options);
+
+ private:
+  using Calls = std::vector<std::shared_ptr<Call>>;
+  using Encode = Result<std::vector<inference::TokenId>> (*)(const inference::Model&,
+                                                             const std::string&);
+
+  FunctionPtr function(inference::GenerateOptions options, Encode encode);
+  void submit(inference::Group group, Calls calls);
+  void step_later();
+  void step();
+
+  inference::Engine& engine_;
+  Lane& lane_;
+  std::atomic<bool> stepping_{false};
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  int queued_ = 0;  // chains of steps on the lane
+};
+
+}  // namespace weft::planner

@@ -1,0 +1,56 @@
+#pragma once
+// A checked, immutable graph. Threads and runs share it.
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "planner/body.h"
+
+namespace weft::planner {
+
+/// A Program whose result's type is known at run time only, as one from a file.
+class AnyProgram {
+ public:
+  explicit AnyProgram(std::shared_ptr<const Body> body) : body_(std::move(body)) {}
+
+  /// Reads what json() writes; the code comes from `functions`, by name. Errors: kInvalidArgument
+  /// says what is wrong and in which node; kNotFound names a function or type that isn't there.
+  static Result<AnyProgram> from_json(std::string_view json, const Functions& functions,
+                                      const BodyLimits& limits = {});
+  /// One line of UTF-8; equal programs give equal text.
+  std::string json() const;
+  /// SHA-256 of json(), in hexadecimal: what a trace pins.
+  std::string hash() const;
+  /// The code of all nodes, by name.
+  Functions functions() const;
+
+  /// Pictures as text: Mermaid's flowchart, Graphviz's digraph.
+  std::string mermaid() const;
+  std::string dot() const;
+
+  const Body& body() const noexcept { return *body_; }
+  const std::shared_ptr<const Body>& shared_body() const noexcept { return body_; }
+  const Type* result_type() const noexcept { return body_->slots[body_->result].type; }
+
+ private:
+  std::shared_ptr<const Body> body_;
+};
+
+template <Storable T>
+class Program : public AnyProgram {
+ public:
+  /// Errors: kInvalidArgument if the program's result isn't a T.
+  static Result<Program> from(const AnyProgram& program) {
+    if (program.result_type() != type_of<T>()) {
+      return Error{ErrorCode::kInvalidArgument, "the program gives " + program.result_type()->name +
+                                                    ", not " + type_of<T>()->name};
+    }
+    return Program(program.shared_body());
+  }
+
+ private:
+  using AnyProgram::AnyProgram;
+};
+
+}  // namespace weft::planner

@@ -1,0 +1,138 @@
+#pragma once
+// Runs programs: dataflow, so a node starts as soon as its inputs are there; among those that are
+// ready, the one with the longest path ahead. Nothing waits for a level of the graph to end.
+// Source: Graham 1969: a schedule that keeps no worker idle is within W/p + (1 - 1/p) CP.
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "planner/executor.h"
+#include "planner/program.h"
+
+namespace weft::planner {
+
+/// A run's inputs, by name.
+class Inputs {
+ public:
+  template <Storable T>
+  Inputs& set(std::string name, T value) {
+    values_.insert_or_assign(std::move(name), make_value<T>(std::move(value)));
+    return *this;
+  }
+  Inputs& set_value(std::string name, Value value) {
+    values_.insert_or_assign(std::move(name), std::move(value));
+    return *this;
+  }
+  const std::map<std::string, Value, std::less<>>& values() const noexcept { return values_; }
+
+ private:
+  std::map<std::string, Value, std::less<>> values_;
+};
+
+/// What happened, in the run's order.
+struct Event {
+  enum class Kind {
+    kStarted,       // an attempt
+    kDone,          // a node has its value
+    kRetried,       // an attempt failed, and another one follows
+    kFailed,        // a node, its error in `error`; also kCancelled and kDeadlineExceeded
+    kBoundReached,  // a loop ended at its bound, not by its condition
+  };
+  std::uint64_t seq = 0;
+  Kind kind = Kind::kStarted;
+  std::string path;
+  int attempt = 0;  // of code, from 1
+  SteadyTime time;
+  Spend spent;                   // by the attempt, when it ended
+  const Error* error = nullptr;  // of kRetried and kFailed; until the observer returns
+};
+
+struct RunOptions {
+  SpendLimit limit;
+  std::chrono::nanoseconds timeout{0};  // of the run; 0 = none
+  std::stop_token stop;
+  Scope* parent =
+      nullptr;  // whose budget, stop and deadline hold too; of the same clock, outlives the run
+  std::uint64_t seed = 0;                // of Ctx::random()
+  std::size_t elements_max = 1'000'000;  // of a map
+  /// Called under the run's lock, one event after the other: it must be short and not call the run.
+  std::function<void(const Event&)> on_event;
+};
+
+struct Report {
+  std::uint64_t nodes = 0;     // that have their value, those of graphs inside included
+  std::uint64_t attempts = 0;  // at nodes of code
+  Spend spent;
+  Spend overrun;  // beyond what was reserved, where no limit had room
+  std::chrono::nanoseconds duration{0};
+};
+
+class RunState;
+
+/// A run that was started. Dropped, it is cancelled and waited for.
+class AnyRun {
+ public:
+  explicit AnyRun(std::shared_ptr<RunState> state) : state_(std::move(state)) {}
+  AnyRun(AnyRun&& other) noexcept = default;
+  AnyRun& operator=(AnyRun&&) = delete;
+  ~AnyRun();
+
+  void cancel();
+  /// Waits until nothing of the run is running any more. Not from a lane, which would wait for
+  /// itself. Errors: what the program's node failed with, its path in front; kCancelled;
+  /// kDeadlineExceeded; kResourceExhausted if a budget has no room.
+  Result<Value> wait_value();
+  /// Once waited for.
+  Report report() const;
+
+ private:
+  std::shared_ptr<RunState> state_;
+};
+
+template <Storable T>
+class Run : public AnyRun {
+ public:
+  explicit Run(AnyRun run) : AnyRun(std::move(run)) {}
+  Result<T> wait() {
+    WEFT_TRY(value, wait_value());
+    return value.template as<T>();
+  }
+};
+
+/// Borrows the executor, which outlives it and its runs. Thread-safe on a ThreadExecutor.
+class Runtime {
+ public:
+  explicit Runtime(Executor& executor) : executor_(executor) {}
+
+  /// Errors: kInvalidArgument for inputs that the program hasn't, or that are missing or of another
+  /// type, and for a limit that one of its nodes alone exceeds. What else goes wrong, wait() says.
+  template <Storable T>
+  Result<Run<T>> start(const Program<T>& program, const Inputs& inputs,
+                       const RunOptions& options = {}) {
+    WEFT_TRY(run, start_any(program, inputs, options));
+    return Run<T>(std::move(run));
+  }
+  /// Starts and waits; the calling thread works along as one of the CPU lane.
+  template <Storable T>
+  Result<T> run(const Program<T>& program, const Inputs& inputs, const RunOptions& options = {}) {
+    WEFT_TRY(run, run_any(program, inputs, options));
+    return Run<T>(std::move(run)).wait();
+  }
+
+  /// The same for programs whose result's type is known at run time only. run_any() gives back the
+  /// run, which may have ended, or still have work on lanes.
+  Result<AnyRun> start_any(const AnyProgram& program, const Inputs& inputs,
+                           const RunOptions& options);
+  Result<AnyRun> run_any(const AnyProgram& program, const Inputs& inputs,
+                         const RunOptions& options);
+
+ private:
+  Executor& executor_;
+};
+
+}  // namespace weft::planner

@@ -1,0 +1,163 @@
+// A22: sibling nodes of a graph share their prompts' beginning and their steps in the engine.
+
+#include "planner/nodes/model.h"
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "inference/cpu/thread_pool.h"
+#include "inference/session.h"
+#include "planner/graph.h"
+#include "planner/runtime.h"
+#include "tests/inference/temporary_model.h"
+
+namespace weft::planner {
+namespace {
+
+using inference::GenerateOptions;
+using Text = std::string;
+
+struct Fixture {
+  explicit Fixture(std::shared_ptr<const inference::Model> loaded) : model(std::move(loaded)) {}
+
+  std::shared_ptr<const inference::Model> model;
+  inference::cpu::ThreadPool pool{2, {.yield_to_load = false}};
+  inference::Engine engine = inference::Engine::open(model, pool).value();
+  SystemTimers timers;
+  Lanes lanes{Lanes::Options{}};
+  ThreadExecutor executor{lanes, timers};
+  Runtime runtime{executor};
+  ModelNodes nodes{engine, lanes.model()};
+
+  Text alone(const Text& prompt, const GenerateOptions& options) {
+    auto session = inference::Session::open(model, pool).value();
+    return inference::generate(session, model->tokenizer().encode(prompt, false), options)->text;
+  }
+  Program<std::vector<Text>> map(const GenerateOptions& options, const Policy& policy) {
+    Graph g;
+    const auto code = nodes.complete(options);
+    return *g.build(g.map_each(
+        "ask", g.input<std::vector<Text>>("prompts"),
+        [&](Graph& in, Out<Text> prompt) { return in.call<Text>("ask", code, policy, prompt); }));
+  }
+};
+
+/// 8 prompts that begin with the same `shared` and end with `tail` bytes of their own.
+std::vector<Text> siblings(const Text& shared, const Text& tail) {
+  std::vector<Text> prompts;
+  for (char c = 'a'; c < 'i'; ++c) prompts.push_back(shared + c + tail);
+  return prompts;
+}
+
+void check_siblings(Fixture& fixture, const std::vector<Text>& prompts, std::size_t max_tokens) {
+  GenerateOptions options;
+  options.max_tokens = max_tokens;
+  options.sampling.temperature = 0;
+  options.ignore_end_tokens = true;
+  options.draft_tokens_max = 0;  // so that a step is a token
+  const inference::Tokenizer& tokenizer = fixture.model->tokenizer();
+  std::vector<std::vector<inference::TokenId>> ids;
+  for (const Text& prompt : prompts) ids.push_back(tokenizer.encode(prompt, false));
+  std::size_t shared = ids[0].size();
+  std::int64_t prompt_tokens = 0;
+  std::size_t tails = 0;
+  for (const auto& one : ids) {
+    const auto differ = std::ranges::mismatch(ids[0], one).in1 - ids[0].begin();
+    shared = std::min(shared, static_cast<std::size_t>(differ));
+    prompt_tokens += static_cast<std::int64_t>(one.size());
+  }
+  for (const auto& one : ids) tails += one.size() - shared;
+
+  const auto program = fixture.map(options, ModelNodes::policy(2000, options));
+  auto run = fixture.runtime.start(program, Inputs().set("prompts", prompts));
+  REQUIRE(run);
+  const auto answers = run->wait();
+  INFO((answers ? "" : answers.error().message));
+  REQUIRE(answers);
+  const auto counters = fixture.engine.counters();
+  std::cout << "A22: " << shared << " shared tokens and tails of " << tails << ": "
+            << counters.prefilled_tokens << " read; " << counters.steps
+            << " steps for 8 answers of " << max_tokens << " tokens\n";
+  CHECK(counters.prefilled_tokens == shared + tails);
+  CHECK(counters.decoded_tokens == 8 * max_tokens);
+  CHECK(run->report().spent == Spend{.prompt_tokens = prompt_tokens,
+                                     .output_tokens = static_cast<std::int64_t>(8 * max_tokens),
+                                     .calls = 8});
+  // Decoding all at once: far fewer steps than one after the other, beside those that read.
+  CHECK(counters.steps <= max_tokens + 2 + (shared + tails) / 32);
+  for (std::size_t i = 0; i < prompts.size(); i += 3) {
+    CHECK((*answers)[i] == fixture.alone(prompts[i], options));
+  }
+}
+
+TEST_CASE("A22: 8 sibling nodes read their common beginning once, and decode together") {
+  Fixture fixture(inference::tiny());
+  // Bytes are tokens here: a repeated text merges nowhere across the part that differs.
+  Text shared;
+  for (int i = 0; i < 32; ++i) shared += "0123456789 {}|^\n";
+  check_siblings(fixture, siblings(shared.substr(0, 320), "~tail"), 16);
+}
+
+TEST_CASE("A22: and so they do on a real model, with 512 tokens", "[model]") {
+  const char* folder = std::getenv("WEFT_TEST_MODELS");
+  const auto path = std::filesystem::path(folder == nullptr ? "" : folder) / "smollm2-135m.gguf";
+  if (folder == nullptr || !std::filesystem::exists(path)) {
+    WARN("SKIPPED: WEFT_TEST_MODELS has no smollm2-135m.gguf");
+    return;
+  }
+  Fixture fixture(inference::Model::load(path, {}).value());
+  Text shared;
+  for (int i = 0; i < 64; ++i) shared += " one two three four\nfive six seven";
+  auto ids = fixture.model->tokenizer().encode(shared, false);
+  REQUIRE(ids.size() >= 512);
+  ids.resize(512);
+  check_siblings(fixture,
+                 siblings(fixture.model->tokenizer().decode(ids) + "\n\nQuestion ", ": why?"), 16);
+}
+
+TEST_CASE("a prompt that can't be answered fails alone, with the node's path") {
+  Fixture fixture(inference::tiny());
+  GenerateOptions options;
+  options.max_tokens = 4;
+  options.sampling.temperature = 0;
+  Graph g;
+  const auto code = fixture.nodes.complete(options);
+  const auto program = g.build(g.collect_each(
+      "ask", g.input<std::vector<Text>>("prompts"), [&](Graph& in, Out<Text> prompt) {
+        return in.call<Text>("ask", code, {.lane = LaneKind::kModel}, prompt);
+      }));
+  REQUIRE(program);
+  const auto found = fixture.runtime.run(
+      *program, Inputs().set("prompts", std::vector<Text>{"one", "", Text(2000, '~'), "two"}));
+  REQUIRE(found);
+  CHECK(found->indices == std::vector<std::int64_t>{0, 3});
+  CHECK(found->values[0] == fixture.alone("one", options));
+  REQUIRE(found->missing.size() == 2);
+  CHECK(found->missing[0].message.find("node ask[1]: ") == 0);
+  CHECK(found->missing[1].code == ErrorCode::kResourceExhausted);
+}
+
+TEST_CASE("a stop ends answers between steps, and a budget the calls it has no room for") {
+  Fixture fixture(inference::tiny());
+  GenerateOptions options;
+  options.max_tokens = 400;
+  options.ignore_end_tokens = true;
+  const auto program = fixture.map(options, ModelNodes::policy(20, options));
+  std::stop_source stop;
+  auto run = fixture.runtime.start(program, Inputs().set("prompts", std::vector<Text>{"a", "b"}),
+                                   {.stop = stop.get_token()});
+  REQUIRE(run);
+  stop.request_stop();
+  CHECK(run->wait().error().code == ErrorCode::kCancelled);
+  const auto refused = fixture.runtime.run(program, Inputs().set("prompts", std::vector<Text>{"a"}),
+                                           {.limit = {.output_tokens = 399}});
+  CHECK(refused.error().message.find(
+            "node ask[0]: the budget has no room for 400 more output tokens") == 0);
+}
+
+}  // namespace
+}  // namespace weft::planner
