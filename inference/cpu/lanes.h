@@ -7,7 +7,9 @@
 //   Dot     a running sum of weight * activation. On AVX2 it is two 16-bit halves a row, which wrap
 //           around: only the final value has to fit, so a sum starts from the activations' starts
 //           (matrix_layout.h), which moves weights to around zero. A step adds 4 products, at most
-//           63 * 127 * 2 in a half, which doesn't saturate.
+//           63 * 127 * 2 in a half, which doesn't saturate. For weights of 8 bits there is
+//           wide_dot() instead: it takes signed ones, at most 128 * 127 * 2 in a half, and widens
+//           each step.
 //   Pairs   two small signed numbers a row
 //   Scale   what a Dot is multiplied with: one small signed number a row
 //
@@ -183,7 +185,12 @@ inline Dot dot(Dot sum, Bytes w, Fours a) {
   return sum;
 }
 inline Ints widen(Dot a) { return _mm256_madd_epi16(a, _mm256_set1_epi16(1)); }
-inline Ints widen_by_16(Dot a) { return _mm256_madd_epi16(a, _mm256_set1_epi16(16)); }
+inline Ints wide_dot(Ints sum, Bytes w, Fours a) {
+  const __m256i products = _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(a, w));
+  sum = _mm256_add_epi32(sum, widen(products));
+  __asm__("" : "+x"(sum));  // as in dot()
+  return sum;
+}
 inline Ints add_ints(Ints a, Ints b) { return _mm256_add_epi32(a, b); }
 
 inline Pairs load_pairs(const std::uint8_t* from) { return _mm256_cvtepi8_epi16(load_128(from)); }
@@ -275,6 +282,22 @@ inline void store(float* to, Floats a) { _mm512_storeu_ps(to, a); }
 #endif
 
 constexpr std::size_t kVector = 4 * kGroupRows;  // bytes
+
+// dot(), or wide_dot() and then no widen().
+template <bool kIsWide>
+WEFT_INLINE Dot add_products(const Dot& sum, const Bytes& w, const Fours& a) {
+#if WEFT_SIMD_LEVEL == 1
+  if constexpr (kIsWide) return wide_dot(sum, w, a);
+#endif
+  return dot(sum, w, a);
+}
+template <bool kIsWide>
+WEFT_INLINE Ints to_ints(const Dot& sum) {
+#if WEFT_SIMD_LEVEL == 1
+  if constexpr (kIsWide) return sum;
+#endif
+  return widen(sum);
+}
 
 // A vector of any kind from and to memory, as it is.
 template <typename Vector>

@@ -93,8 +93,8 @@ constexpr std::size_t kPanelBytes = 512 * 1024;
 constexpr std::size_t kPanelBytes = 256 * 1024;
 #endif
 constexpr std::size_t kUnpackedBytesMax = kPanelBytes / 4;
-static_assert(kUnpackedBytesMax >= kGroupsAtOnce * kRunColumns / 32 * 18 * kVector,
-              "the largest format: two planes of Q8_0, d and m");
+static_assert(kUnpackedBytesMax >= kGroupsAtOnce * kRunColumns / 32 * 10 * kVector,
+              "the largest format: weights, d and m");
 
 // Activation rows that stay in the first-level cache while the unpacked weights pass by. With
 // AVX-512 the second-level cache delivers those fast enough for one tile; the fewer rows, the fewer
