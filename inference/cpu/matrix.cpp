@@ -63,6 +63,17 @@ std::size_t activation_row_bytes(ActivationKind kind, std::size_t columns) noexc
   return padded_columns(TensorType::kF32, columns) * sizeof(float);
 }
 
+// Whether no quant of the file's Q8_0 blocks is outside [-64, 63].
+bool are_7_bits(std::span<const std::byte> blocks) noexcept {
+  const std::size_t block_bytes = block_shape(TensorType::kQ8_0).bytes;
+  for (; !blocks.empty(); blocks = blocks.subspan(block_bytes)) {
+    for (const std::byte quant : blocks.subspan(2, block_bytes - 2)) {
+      if (((std::to_integer<unsigned>(quant) + 64) & 0x80U) != 0) return false;
+    }
+  }
+  return true;
+}
+
 }  // namespace
 
 ActivationKind activation_kind(TensorType type) noexcept {
@@ -196,7 +207,8 @@ Result<Matrix> Matrix::pack(TensorType type, std::size_t rows, std::size_t colum
                  .groups = state->memory.get(),
                  .group_bytes = group,
                  .columns = padded_columns(type, columns),
-                 .rows = rows};
+                 .rows = rows,
+                 .are_7_bits = type == TensorType::kQ8_0};
 
   std::vector<std::byte> file(*file_row_bytes * kernels.group_rows);
   for (std::size_t g = 0; g < state->groups; ++g) {
@@ -205,6 +217,7 @@ Result<Matrix> Matrix::pack(TensorType type, std::size_t rows, std::size_t colum
     const std::span<std::byte> read(file.data(), count * *file_row_bytes);
     WEFT_TRY_VOID(source(first * *file_row_bytes, read));
     if (count < kernels.group_rows) std::fill(file.begin() + read.size(), file.end(), std::byte{0});
+    state->view.are_7_bits = state->view.are_7_bits && are_7_bits(read);
     pack_group(type, columns, kernels.group_rows, file, {state->memory.get() + g * group, group});
   }
   return Matrix(std::move(state));

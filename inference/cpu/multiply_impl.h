@@ -59,8 +59,8 @@ constexpr const Product* of_256() {
 }
 
 /// Null for the float types.
-inline const Product* product_of(TensorType type) {
-  switch (type) {
+inline const Product* product_of(const PackedView& weights) {
+  switch (weights.type) {
     case TensorType::kF32:
     case TensorType::kF16:
     case TensorType::kBF16:
@@ -74,7 +74,7 @@ inline const Product* product_of(TensorType type) {
     case TensorType::kQ5_1:
       return of_32<Q5_1>();
     case TensorType::kQ8_0:
-      return of_32<Q8_0>();
+      return weights.are_7_bits ? of_32<Q8_0Of7Bits>() : of_32<Q8_0>();
     case TensorType::kQ4_K:
       return of_256<Q4_K>();
     case TensorType::kQ5_K:
@@ -153,7 +153,7 @@ inline void multiply_part(const Product& product, const PackedView& weights,
 
 void multiply(const PackedView& weights, const ActivationView& x, std::size_t begin,
               std::size_t end, float* y, std::size_t y_stride) {
-  const Product* product = product_of(weights.type);
+  const Product* product = product_of(weights);
   if (product == nullptr) return multiply_floats(weights, x, begin, end, y, y_stride);
   if (x.count == 1) return product->row(weights, x.tiles, begin, end, y);
   const std::size_t run = x.columns < kRunColumns ? x.columns : kRunColumns;

@@ -22,16 +22,17 @@ inline void prefetch(const std::uint8_t* from, std::size_t bytes) {
 template <typename Format>
 WEFT_INLINE Ints dot_of_32(const std::uint8_t* quants, const std::uint8_t* x) {
   const auto* q = reinterpret_cast<const std::int8_t*>(x);
-  const Dot begin = Format::kStart == kNoStart ? zero_ints() : start_dot(x + Format::kStart);
+  const Dot begin =
+      Format::kStart == kNoStart ? zero_ints() : first_sum<Format::kSum>(x + Format::kStart);
   Ints total = zero_ints();
   WEFT_UNROLL
   for (std::size_t part = 0; part < 8; part += Format::kDotsPerSum) {
     Dot sum = part == 0 ? begin : zero_ints();
     WEFT_UNROLL
     for (std::size_t i = part; i < part + Format::kDotsPerSum; ++i) {
-      sum = add_products<Format::kIsWide>(sum, Format::weights(quants, i), load_fours(q + 4 * i));
+      sum = add_products<Format::kSum>(sum, Format::weights(quants, i), load_fours(q + 4 * i));
     }
-    total = add_ints(total, to_ints<Format::kIsWide>(sum));
+    total = add_ints(total, to_ints<Format::kSum>(sum));
   }
   return total;
 }

@@ -93,7 +93,7 @@ struct Sums {
 
 // sums[g][t] += kDots vectors of weights of group g with as many fours of slot t. Slot by slot
 // within a vector: neighbouring multiplies don't wait for each other.
-template <int kDots, bool kIsWide, int kSlots, int kGroups>
+template <int kDots, Sum kSum, int kSlots, int kGroups>
 WEFT_INLINE void dot_tile(const std::uint8_t* w, std::size_t group_bytes, const std::int8_t* q,
                           std::size_t slot_bytes, Dot (&sums)[kGroups][kSlots]) {
   WEFT_UNROLL
@@ -108,27 +108,27 @@ WEFT_INLINE void dot_tile(const std::uint8_t* w, std::size_t group_bytes, const 
       const Fours a = load_fours(q + static_cast<std::size_t>(t) * slot_bytes + 4 * i);
       WEFT_UNROLL
       for (int g = 0; g < kGroups; ++g) {
-        sums[g][t] = add_products<kIsWide>(sums[g][t], weights[g], a);
+        sums[g][t] = add_products<kSum>(sums[g][t], weights[g], a);
       }
     }
   }
 }
 
-template <int kSlots, int kGroups>
+template <Sum kSum, int kSlots, int kGroups>
 WEFT_INLINE void start_tile(const std::uint8_t* starts, std::size_t slot_bytes,
                             Dot (&sums)[kGroups][kSlots]) {
   WEFT_UNROLL
   for (int t = 0; t < kSlots; ++t) {
     const Dot start = starts == nullptr
                           ? zero_ints()
-                          : start_dot(starts + static_cast<std::size_t>(t) * slot_bytes);
+                          : first_sum<kSum>(starts + static_cast<std::size_t>(t) * slot_bytes);
     WEFT_UNROLL
     for (int g = 0; g < kGroups; ++g) sums[g][t] = start;
   }
 }
 
 /// Blocks of 32, unpacked: 8 vectors of weights, then d and, if there is one, m.
-template <std::size_t kStart, bool kHasMin, std::size_t kDotsPerSum, bool kIsWide>
+template <std::size_t kStart, bool kHasMin, std::size_t kDotsPerSum, Sum kSum>
 struct TileOf32 {
   static constexpr std::size_t kBlockVectors = 8 + (kHasMin ? 2 : 1);
 
@@ -171,15 +171,15 @@ struct TileOf32 {
     const auto* q = reinterpret_cast<const std::int8_t*>(x);
     const std::uint8_t* starts = kStart == kNoStart ? nullptr : x + kStart * kSlots;
     Dot sums[kGroups][kSlots];
-    start_tile(starts, 4, sums);
-    dot_tile<kDotsPerSum, kIsWide>(w, group_bytes, q, 32, sums);
+    start_tile<kSum>(starts, 4, sums);
+    dot_tile<kDotsPerSum, kSum>(w, group_bytes, q, 32, sums);
     for (int g = 0; g < kGroups; ++g) {
-      for (int t = 0; t < kSlots; ++t) out[g][t] = to_ints<kIsWide>(sums[g][t]);
+      for (int t = 0; t < kSlots; ++t) out[g][t] = to_ints<kSum>(sums[g][t]);
     }
     if constexpr (kDotsPerSum < 8) {
-      start_tile(nullptr, 0, sums);
-      dot_tile<kDotsPerSum, kIsWide>(w + kDotsPerSum * kVector, group_bytes, q + 4 * kDotsPerSum,
-                                     32, sums);
+      start_tile<kSum>(nullptr, 0, sums);
+      dot_tile<kDotsPerSum, kSum>(w + kDotsPerSum * kVector, group_bytes, q + 4 * kDotsPerSum, 32,
+                                  sums);
       for (int g = 0; g < kGroups; ++g) {
         for (int t = 0; t < kSlots; ++t) out[g][t] = add_ints(out[g][t], widen(sums[g][t]));
       }
@@ -273,8 +273,8 @@ struct TileOf256 {
       }
       for (std::size_t sub = half * kSubBlocks / 2; sub < (half + 1) * kSubBlocks / 2; ++sub) {
         Dot sums[kGroups][kSlots];
-        start_tile(nullptr, 0, sums);
-        dot_tile<kDots, false>(
+        start_tile<Sum::kDot>(nullptr, 0, sums);
+        dot_tile<kDots, Sum::kDot>(
             w, group_bytes, reinterpret_cast<const std::int8_t*>(x) + 4 * kDots * sub, 256, sums);
         for (int g = 0; g < kGroups; ++g) {
           const Floats scale =
@@ -304,8 +304,8 @@ struct TileOf256 {
     WEFT_UNROLL
     for (std::size_t part = 0; part < kDots; part += kDotsPerSum) {
       Dot sums[kGroups][kSlots];
-      start_tile(starts, 64, sums);
-      dot_tile<kDotsPerSum, false>(w + part * kVector, group_bytes, q + 4 * part, 256, sums);
+      start_tile<Sum::kDot>(starts, 64, sums);
+      dot_tile<kDotsPerSum, Sum::kDot>(w + part * kVector, group_bytes, q + 4 * part, 256, sums);
       for (int g = 0; g < kGroups; ++g) {
         const Scale scale =
             get<Scale>(w + static_cast<std::size_t>(g) * group_bytes + kDots * kVector);
@@ -321,7 +321,7 @@ struct TileOf256 {
 /// From the packed form of some blocks of one group to the unpacked.
 template <typename Format>
 struct UnpackOf32 {
-  using Product = TileOf32<Format::kStart, Format::kHasMin, Format::kDotsPerSum, Format::kIsWide>;
+  using Product = TileOf32<Format::kStart, Format::kHasMin, Format::kDotsPerSum, Format::kSum>;
   static constexpr std::size_t kQuantBytes = Format::kQuantBytes * kGroupRows;
   static constexpr std::size_t kBlockBytes = kQuantBytes + (Format::kHasMin ? 4 : 2) * kGroupRows;
 
