@@ -21,7 +21,7 @@ inline Bytes five_bits(const std::uint8_t* quants, std::size_t i) {
 
 // weights(quants, i): values 4 i .. 4 i + 3 of a block of 32. kStart: where the activations' starts
 // for this format's zero are, kNoStart if the zero is 0. kDotsPerSum: how many dot() fit in a Dot
-// of the narrowest level. kPlanes: 2 if AVX2 has to take the weights apart, low and high nibbles.
+// of the narrowest level. kSum: how AVX2 adds up.
 constexpr std::size_t kNoStart = 0;
 
 struct Q4_0 {
@@ -29,7 +29,7 @@ struct Q4_0 {
   static constexpr std::size_t kStart = Block32::kStart8;
   static constexpr bool kHasMin = false;
   static constexpr std::size_t kDotsPerSum = 8;
-  static constexpr int kPlanes = 1;
+  static constexpr Sum kSum = Sum::kDot;
   static Bytes weights(const std::uint8_t* quants, std::size_t i) { return nibbles(quants, i); }
 };
 
@@ -53,16 +53,31 @@ struct Q5_1 : Q5_0 {
 struct Q8_0 : Q4_0 {
   static constexpr std::size_t kQuantBytes = 32;
 #if WEFT_SIMD_LEVEL == 1
-  // w - 128 = 16 * (high - 8) + low: the high plane has the zero 8.
-  static constexpr std::size_t kStart = Block32::kStart8;
-  static constexpr int kPlanes = 2;
+  static constexpr std::size_t kStart = kNoStart;
+  static constexpr Sum kSum = Sum::kSigned;
+  static Bytes weights(const std::uint8_t* quants, std::size_t i) {
+    return _mm256_xor_si256(load_bytes(quants + kVector * i), _mm256_set1_epi8(-128));
+  }
 #else
   static constexpr std::size_t kStart = Block32::kStart128;
-#endif
   static Bytes weights(const std::uint8_t* quants, std::size_t i) {
     return load_bytes(quants + kVector * i);
   }
+#endif
 };
+
+#if WEFT_SIMD_LEVEL == 1
+// Q8_0 with quants in [-64, 63].
+struct Q8_0Of7Bits : Q8_0 {
+  static constexpr std::size_t kStart = Block32::kStart8;
+  static constexpr Sum kSum = Sum::k7Bits;
+  static Bytes weights(const std::uint8_t* quants, std::size_t i) {
+    return _mm256_sub_epi8(load_bytes(quants + kVector * i), _mm256_set1_epi8(64));
+  }
+};
+#else
+using Q8_0Of7Bits = Q8_0;
+#endif
 
 // weights(quants, p, which, i): values 4 i .. 4 i + 3 of sub-block 2 p + which of a block of 256.
 struct Q4_K {

@@ -33,6 +33,7 @@ struct PackedView {
   std::size_t group_bytes;  // from one group to the next
   std::size_t columns;      // padded as in ActivationView
   std::size_t rows;
+  bool are_7_bits;  // Q8_0 of which no quant is outside [-64, 63]
 };
 
 struct Kernels {

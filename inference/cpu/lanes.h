@@ -7,7 +7,9 @@
 //   Dot     a running sum of weight * activation. On AVX2 it is two 16-bit halves a row, which wrap
 //           around: only the final value has to fit, so a sum starts from the activations' starts
 //           (matrix_layout.h), which moves weights to around zero. A step adds 4 products, at most
-//           63 * 127 * 2 in a half, which doesn't saturate.
+//           63 * 127 * 2 in a half, which doesn't saturate. Weights of 8 bits are signed
+//           or, if 7 bits are enough, counted from -64: at most 128 * 127 * 2 in a half, so each
+//           step is widened: see Sum.
 //   Pairs   two small signed numbers a row
 //   Scale   what a Dot is multiplied with: one small signed number a row
 //
@@ -183,7 +185,18 @@ inline Dot dot(Dot sum, Bytes w, Fours a) {
   return sum;
 }
 inline Ints widen(Dot a) { return _mm256_madd_epi16(a, _mm256_set1_epi16(1)); }
-inline Ints widen_by_16(Dot a) { return _mm256_madd_epi16(a, _mm256_set1_epi16(16)); }
+inline Ints dot_signed(Ints sum, Bytes w, Fours a) {
+  const __m256i products = _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(a, w));
+  sum = _mm256_add_epi32(sum, widen(products));
+  __asm__("" : "+x"(sum));  // as in dot()
+  return sum;
+}
+inline Ints dot_7_bits(Ints sum, Bytes w, Fours a) {
+  sum = _mm256_add_epi32(sum, widen(_mm256_maddubs_epi16(w, a)));
+  __asm__("" : "+x"(sum));
+  return sum;
+}
+inline Ints start_7_bits(Dot start8) { return _mm256_madd_epi16(start8, _mm256_set1_epi16(8)); }
 inline Ints add_ints(Ints a, Ints b) { return _mm256_add_epi32(a, b); }
 
 inline Pairs load_pairs(const std::uint8_t* from) { return _mm256_cvtepi8_epi16(load_128(from)); }
@@ -275,6 +288,36 @@ inline void store(float* to, Floats a) { _mm512_storeu_ps(to, a); }
 #endif
 
 constexpr std::size_t kVector = 4 * kGroupRows;  // bytes
+
+// How AVX2 adds up products; for the other levels there is dot() alone.
+enum class Sum {
+  kDot,
+  kSigned,  // dot_signed(), of weights that are signed
+  k7Bits,   // dot_7_bits(), of weights + 64, from start_7_bits()
+};
+
+template <Sum kSum>
+WEFT_INLINE Dot add_products(const Dot& sum, const Bytes& w, const Fours& a) {
+#if WEFT_SIMD_LEVEL == 1
+  if constexpr (kSum == Sum::kSigned) return dot_signed(sum, w, a);
+  if constexpr (kSum == Sum::k7Bits) return dot_7_bits(sum, w, a);
+#endif
+  return dot(sum, w, a);
+}
+template <Sum kSum>
+WEFT_INLINE Dot first_sum(const std::uint8_t* start) {
+#if WEFT_SIMD_LEVEL == 1
+  if constexpr (kSum == Sum::k7Bits) return start_7_bits(start_dot(start));
+#endif
+  return start_dot(start);
+}
+template <Sum kSum>
+WEFT_INLINE Ints to_ints(const Dot& sum) {
+#if WEFT_SIMD_LEVEL == 1
+  if constexpr (kSum != Sum::kDot) return sum;
+#endif
+  return widen(sum);
+}
 
 // A vector of any kind from and to memory, as it is.
 template <typename Vector>

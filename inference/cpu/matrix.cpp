@@ -64,6 +64,17 @@ std::size_t activation_row_bytes(ActivationKind kind, std::size_t columns) noexc
   return padded_columns(TensorType::kF32, columns) * sizeof(float);
 }
 
+// Whether no quant of the file's Q8_0 blocks is outside [-64, 63].
+bool are_7_bits(std::span<const std::byte> blocks) noexcept {
+  const std::size_t block_bytes = block_shape(TensorType::kQ8_0).bytes;
+  for (; !blocks.empty(); blocks = blocks.subspan(block_bytes)) {
+    for (const std::byte quant : blocks.subspan(2, block_bytes - 2)) {
+      if (((std::to_integer<unsigned>(quant) + 64) & 0x80U) != 0) return false;
+    }
+  }
+  return true;
+}
+
 }  // namespace
 
 ActivationKind activation_kind(TensorType type) noexcept {
@@ -198,7 +209,8 @@ Result<Matrix> Matrix::pack(TensorType type, std::size_t rows, std::size_t colum
                  .groups = state->memory.get(),
                  .group_bytes = group,
                  .columns = padded_columns(type, columns),
-                 .rows = rows};
+                 .rows = rows,
+                 .are_7_bits = type == TensorType::kQ8_0};
 
   // As many groups at a time as the cache holds until they are packed.
   const std::size_t file_group = *file_row_bytes * kernels.group_rows;
@@ -212,6 +224,7 @@ Result<Matrix> Matrix::pack(TensorType type, std::size_t rows, std::size_t colum
     const std::size_t count = std::min(rows - first, groups * kernels.group_rows);
     const std::span<std::byte> read = file.first(count * *file_row_bytes);
     WEFT_TRY_VOID(source(first * *file_row_bytes, read));
+    state->view.are_7_bits = state->view.are_7_bits && are_7_bits(read);
     std::memset(read.data() + read.size(), 0, file.size() - read.size());
     for (std::size_t i = 0; i < groups; ++i) {
       pack_group(type, columns, kernels.group_rows, file.subspan(i * file_group, file_group),

@@ -59,8 +59,8 @@ constexpr const Product* of_256() {
 }
 
 /// Null for the float types.
-inline const Product* product_of(TensorType type) {
-  switch (type) {
+inline const Product* product_of(const PackedView& weights) {
+  switch (weights.type) {
     case TensorType::kF32:
     case TensorType::kF16:
     case TensorType::kBF16:
@@ -74,7 +74,7 @@ inline const Product* product_of(TensorType type) {
     case TensorType::kQ5_1:
       return of_32<Q5_1>();
     case TensorType::kQ8_0:
-      return of_32<Q8_0>();
+      return weights.are_7_bits ? of_32<Q8_0Of7Bits>() : of_32<Q8_0>();
     case TensorType::kQ4_K:
       return of_256<Q4_K>();
     case TensorType::kQ5_K:
@@ -93,8 +93,8 @@ constexpr std::size_t kPanelBytes = 512 * 1024;
 constexpr std::size_t kPanelBytes = 256 * 1024;
 #endif
 constexpr std::size_t kUnpackedBytesMax = kPanelBytes / 4;
-static_assert(kUnpackedBytesMax >= kGroupsAtOnce * kRunColumns / 32 * 18 * kVector,
-              "the largest format: two planes of Q8_0, d and m");
+static_assert(kUnpackedBytesMax >= kGroupsAtOnce * kRunColumns / 32 * 10 * kVector,
+              "the largest format: weights, d and m");
 
 // Activation rows that stay in the first-level cache while the unpacked weights pass by. With
 // AVX-512 the second-level cache delivers those fast enough for one tile; the fewer rows, the fewer
@@ -153,7 +153,7 @@ inline void multiply_part(const Product& product, const PackedView& weights,
 
 void multiply(const PackedView& weights, const ActivationView& x, std::size_t begin,
               std::size_t end, float* y, std::size_t y_stride) {
-  const Product* product = product_of(weights.type);
+  const Product* product = product_of(weights);
   if (product == nullptr) return multiply_floats(weights, x, begin, end, y, y_stride);
   if (x.count == 1) return product->row(weights, x.tiles, begin, end, y);
   const std::size_t run = x.columns < kRunColumns ? x.columns : kRunColumns;

@@ -22,30 +22,17 @@ inline void prefetch(const std::uint8_t* from, std::size_t bytes) {
 template <typename Format>
 WEFT_INLINE Ints dot_of_32(const std::uint8_t* quants, const std::uint8_t* x) {
   const auto* q = reinterpret_cast<const std::int8_t*>(x);
-  const Dot begin = Format::kStart == kNoStart ? zero_ints() : start_dot(x + Format::kStart);
-#if WEFT_SIMD_LEVEL == 1
-  if constexpr (Format::kPlanes == 2) {
-    Dot low = zero_ints();
-    Dot high = begin;
-    WEFT_UNROLL
-    for (std::size_t i = 0; i < 8; ++i) {
-      const Bytes w = Format::weights(quants, i);
-      const Fours a = load_fours(q + 4 * i);
-      low = dot(low, bits(w, 0, 15), a);
-      high = dot(high, bits(w, 4, 15), a);
-    }
-    return add_ints(widen(low), widen_by_16(high));
-  }
-#endif
+  const Dot begin =
+      Format::kStart == kNoStart ? zero_ints() : first_sum<Format::kSum>(x + Format::kStart);
   Ints total = zero_ints();
   WEFT_UNROLL
   for (std::size_t part = 0; part < 8; part += Format::kDotsPerSum) {
     Dot sum = part == 0 ? begin : zero_ints();
     WEFT_UNROLL
     for (std::size_t i = part; i < part + Format::kDotsPerSum; ++i) {
-      sum = dot(sum, Format::weights(quants, i), load_fours(q + 4 * i));
+      sum = add_products<Format::kSum>(sum, Format::weights(quants, i), load_fours(q + 4 * i));
     }
-    total = add_ints(total, widen(sum));
+    total = add_ints(total, to_ints<Format::kSum>(sum));
   }
   return total;
 }

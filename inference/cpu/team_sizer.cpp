@@ -19,6 +19,7 @@ void TeamSizer::ran(Time now, std::size_t threads, Time wall, Time worked) noexc
   const double alone = of_one_.wall >= kJudged ? of_one_.rate(1) : 1;
   const bool team_pays = of_team_.rate(threads_) >= alone;
   of_team_ = {};
+  on_trial_ = !team_pays;
   if (team_pays) {
     alone_ /= 4;                           // not forgotten at once: the load may come and go
     if (alone_ < kAloneMin) of_one_ = {};  // whatever it did is long ago

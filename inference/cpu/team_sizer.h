@@ -22,6 +22,8 @@ class TeamSizer {
 
   /// How many threads a run that starts at `now` should have: all or one.
   std::size_t next(Time now) const noexcept { return now < alone_until_ ? 1 : threads_; }
+  /// Whether the next run of all threads follows a verdict against them: it should be a trial.
+  bool on_trial() const noexcept { return on_trial_; }
 
   /// A run of `threads` (all or one) ended at `now`; it took `wall`, during which thread 0 was on a
   /// CPU and not waiting for `worked`.
@@ -38,6 +40,7 @@ class TeamSizer {
   Work of_one_;    // while the last verdict against the team held
   Time alone_{0};  // how long it held
   Time alone_until_{Time::min()};
+  bool on_trial_ = false;
 };
 
 }  // namespace weft::inference::cpu

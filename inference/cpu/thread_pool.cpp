@@ -27,6 +27,10 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kSpinTime = std::chrono::microseconds(20);
 constexpr auto kSpinTimeBetweenRuns = std::chrono::microseconds(100);
 constexpr int kPausesPerLook = 16;  // at the clock
+// A team is tried with what a layer of a small model takes between two barriers, for longer than
+// the time slice of a thread that has slept.
+constexpr auto kTrialPiece = std::chrono::microseconds(20);
+constexpr auto kTrialTime = std::chrono::milliseconds(10);
 
 void pause() noexcept {
 #if defined(__x86_64__)
@@ -152,6 +156,38 @@ struct ThreadPool::State {
   std::mutex one_run;
   std::vector<std::jthread> workers;
 
+  bool alone_now() const { return sizer.next(Clock::now().time_since_epoch()) == 1; }
+
+  /// Calls body(thread, team) on every thread of the pool, the caller's as `own`.
+  void run_all(const std::function<void(std::size_t, Team&)>& job, Member& own) {
+    body = &job;
+    start.advance();
+    job(0, own);
+    own.barrier();  // nobody still uses `job`
+  }
+
+  /// Runs pieces of a typical layer's length on every thread until the sizer can judge the team.
+  void try_team() {
+    const auto begin = Clock::now();
+    const auto cpu_begin = thread_cpu_time();
+    bool done = false;  // written by thread 0 between two barriers
+    Member own(barrier);
+    run_all(
+        [&](std::size_t thread, Team& team) {
+          while (!done) {
+            const auto piece_end = thread_cpu_time() + kTrialPiece;
+            while (thread_cpu_time() < piece_end) pause();
+            team.barrier();
+            if (thread == 0) done = Clock::now() - begin >= kTrialTime;
+            team.barrier();
+          }
+        },
+        own);
+    const auto end = Clock::now();
+    sizer.ran(end.time_since_epoch(), barrier.threads(), end - begin,
+              thread_cpu_time() - cpu_begin - own.spun());
+  }
+
   void work(std::size_t thread) noexcept {
     for (std::uint32_t seen = 0;; ++seen) {
       start.wait_while(seen, kSpinTimeBetweenRuns);
@@ -182,18 +218,17 @@ void ThreadPool::run(const std::function<void(std::size_t thread, Team& team)>& 
     Member member(state_->alone);
     return body(0, member);
   }
+  if (state_->options.yield_to_load && state_->sizer.on_trial() && !state_->alone_now()) {
+    state_->try_team();
+  }
+  const bool alone = state_->options.yield_to_load && state_->alone_now();
   const auto begin = Clock::now();
   const auto cpu_begin = thread_cpu_time();
-  const bool alone =
-      state_->options.yield_to_load && state_->sizer.next(begin.time_since_epoch()) == 1;
   Member member(alone ? state_->alone : state_->barrier);
   if (alone) {
     body(0, member);
   } else {
-    state_->body = &body;
-    state_->start.advance();
-    body(0, member);
-    member.barrier();  // nobody still uses `body`
+    state_->run_all(body, member);
   }
   const auto end = Clock::now();
   state_->sizer.ran(end.time_since_epoch(), member.size(), end - begin,

@@ -93,7 +93,7 @@ struct Sums {
 
 // sums[g][t] += kDots vectors of weights of group g with as many fours of slot t. Slot by slot
 // within a vector: neighbouring multiplies don't wait for each other.
-template <int kDots, int kSlots, int kGroups>
+template <int kDots, Sum kSum, int kSlots, int kGroups>
 WEFT_INLINE void dot_tile(const std::uint8_t* w, std::size_t group_bytes, const std::int8_t* q,
                           std::size_t slot_bytes, Dot (&sums)[kGroups][kSlots]) {
   WEFT_UNROLL
@@ -107,28 +107,30 @@ WEFT_INLINE void dot_tile(const std::uint8_t* w, std::size_t group_bytes, const 
     for (int t = 0; t < kSlots; ++t) {
       const Fours a = load_fours(q + static_cast<std::size_t>(t) * slot_bytes + 4 * i);
       WEFT_UNROLL
-      for (int g = 0; g < kGroups; ++g) sums[g][t] = dot(sums[g][t], weights[g], a);
+      for (int g = 0; g < kGroups; ++g) {
+        sums[g][t] = add_products<kSum>(sums[g][t], weights[g], a);
+      }
     }
   }
 }
 
-template <int kSlots, int kGroups>
+template <Sum kSum, int kSlots, int kGroups>
 WEFT_INLINE void start_tile(const std::uint8_t* starts, std::size_t slot_bytes,
                             Dot (&sums)[kGroups][kSlots]) {
   WEFT_UNROLL
   for (int t = 0; t < kSlots; ++t) {
     const Dot start = starts == nullptr
                           ? zero_ints()
-                          : start_dot(starts + static_cast<std::size_t>(t) * slot_bytes);
+                          : first_sum<kSum>(starts + static_cast<std::size_t>(t) * slot_bytes);
     WEFT_UNROLL
     for (int g = 0; g < kGroups; ++g) sums[g][t] = start;
   }
 }
 
-/// Blocks of 32, unpacked: kPlanes times 8 vectors of weights, then d and, if there is one, m.
-template <std::size_t kStart, bool kHasMin, std::size_t kDotsPerSum, int kPlanes>
+/// Blocks of 32, unpacked: 8 vectors of weights, then d and, if there is one, m.
+template <std::size_t kStart, bool kHasMin, std::size_t kDotsPerSum, Sum kSum>
 struct TileOf32 {
-  static constexpr std::size_t kBlockVectors = 8 * kPlanes + (kHasMin ? 2 : 1);
+  static constexpr std::size_t kBlockVectors = 8 + (kHasMin ? 2 : 1);
 
   template <int kSlots, int kGroups>
   static void multiply(const Tile& tile) {
@@ -138,7 +140,7 @@ struct TileOf32 {
     for (std::size_t b = 0; b < tile.blocks; ++b) {
       Ints dots[kGroups][kSlots];
       dot_block<kSlots, kGroups>(w, tile.group_bytes, x, dots);
-      const std::uint8_t* side = w + 8 * kPlanes * kVector;
+      const std::uint8_t* side = w + 8 * kVector;
       for (int g = 0; g < kGroups; ++g) {
         const std::uint8_t* of_group = side + static_cast<std::size_t>(g) * tile.group_bytes;
         const Floats d = get<Floats>(of_group);
@@ -169,25 +171,15 @@ struct TileOf32 {
     const auto* q = reinterpret_cast<const std::int8_t*>(x);
     const std::uint8_t* starts = kStart == kNoStart ? nullptr : x + kStart * kSlots;
     Dot sums[kGroups][kSlots];
-    start_tile(kPlanes == 2 ? nullptr : starts, 4, sums);
-    dot_tile<kPlanes == 2 ? 8 : kDotsPerSum>(w, group_bytes, q, 32, sums);
+    start_tile<kSum>(starts, 4, sums);
+    dot_tile<kDotsPerSum, kSum>(w, group_bytes, q, 32, sums);
     for (int g = 0; g < kGroups; ++g) {
-      for (int t = 0; t < kSlots; ++t) out[g][t] = widen(sums[g][t]);
+      for (int t = 0; t < kSlots; ++t) out[g][t] = to_ints<kSum>(sums[g][t]);
     }
-#if WEFT_SIMD_LEVEL == 1
-    if constexpr (kPlanes == 2) {
-      start_tile(starts, 4, sums);
-      dot_tile<8>(w + 8 * kVector, group_bytes, q, 32, sums);
-      for (int g = 0; g < kGroups; ++g) {
-        for (int t = 0; t < kSlots; ++t) {
-          out[g][t] = add_ints(out[g][t], widen_by_16(sums[g][t]));
-        }
-      }
-    }
-#endif
     if constexpr (kDotsPerSum < 8) {
-      start_tile(nullptr, 0, sums);
-      dot_tile<kDotsPerSum>(w + kDotsPerSum * kVector, group_bytes, q + 4 * kDotsPerSum, 32, sums);
+      start_tile<kSum>(nullptr, 0, sums);
+      dot_tile<kDotsPerSum, kSum>(w + kDotsPerSum * kVector, group_bytes, q + 4 * kDotsPerSum, 32,
+                                  sums);
       for (int g = 0; g < kGroups; ++g) {
         for (int t = 0; t < kSlots; ++t) out[g][t] = add_ints(out[g][t], widen(sums[g][t]));
       }
@@ -281,9 +273,9 @@ struct TileOf256 {
       }
       for (std::size_t sub = half * kSubBlocks / 2; sub < (half + 1) * kSubBlocks / 2; ++sub) {
         Dot sums[kGroups][kSlots];
-        start_tile(nullptr, 0, sums);
-        dot_tile<kDots>(w, group_bytes, reinterpret_cast<const std::int8_t*>(x) + 4 * kDots * sub,
-                        256, sums);
+        start_tile<Sum::kDot>(nullptr, 0, sums);
+        dot_tile<kDots, Sum::kDot>(
+            w, group_bytes, reinterpret_cast<const std::int8_t*>(x) + 4 * kDots * sub, 256, sums);
         for (int g = 0; g < kGroups; ++g) {
           const Floats scale =
               get<Floats>(w + static_cast<std::size_t>(g) * group_bytes + kDots * kVector);
@@ -312,8 +304,8 @@ struct TileOf256 {
     WEFT_UNROLL
     for (std::size_t part = 0; part < kDots; part += kDotsPerSum) {
       Dot sums[kGroups][kSlots];
-      start_tile(starts, 64, sums);
-      dot_tile<kDotsPerSum>(w + part * kVector, group_bytes, q + 4 * part, 256, sums);
+      start_tile<Sum::kDot>(starts, 64, sums);
+      dot_tile<kDotsPerSum, Sum::kDot>(w + part * kVector, group_bytes, q + 4 * part, 256, sums);
       for (int g = 0; g < kGroups; ++g) {
         const Scale scale =
             get<Scale>(w + static_cast<std::size_t>(g) * group_bytes + kDots * kVector);
@@ -329,7 +321,7 @@ struct TileOf256 {
 /// From the packed form of some blocks of one group to the unpacked.
 template <typename Format>
 struct UnpackOf32 {
-  using Product = TileOf32<Format::kStart, Format::kHasMin, Format::kDotsPerSum, Format::kPlanes>;
+  using Product = TileOf32<Format::kStart, Format::kHasMin, Format::kDotsPerSum, Format::kSum>;
   static constexpr std::size_t kQuantBytes = Format::kQuantBytes * kGroupRows;
   static constexpr std::size_t kBlockBytes = kQuantBytes + (Format::kHasMin ? 4 : 2) * kGroupRows;
 
@@ -337,15 +329,9 @@ struct UnpackOf32 {
     for (std::size_t b = 0; b < blocks; ++b) {
       WEFT_UNROLL
       for (std::size_t i = 0; i < 8; ++i) {
-        const Bytes w = Format::weights(from, i);
-        if constexpr (Format::kPlanes == 2) {
-          put(to + i * kVector, bits(w, 0, 15));
-          put(to + (8 + i) * kVector, bits(w, 4, 15));
-        } else {
-          put(to + i * kVector, w);
-        }
+        put(to + i * kVector, Format::weights(from, i));
       }
-      to += 8 * Format::kPlanes * kVector;
+      to += 8 * kVector;
       put(to, load_halves(from + kQuantBytes));
       to += kVector;
       if constexpr (Format::kHasMin) {

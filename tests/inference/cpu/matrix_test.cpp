@@ -199,6 +199,42 @@ TEST_CASE("every level gives the bits of the scalar kernels") {
   }
 }
 
+TEST_CASE("Q8_0 of 7 bits gives the scalar kernels' bits, and so does one quant more") {
+  const std::size_t rows = 19;
+  const std::size_t columns = 256;
+  const auto x = random_floats(9 * columns, 12);
+  std::mt19937 random(13);
+  // Quant by quant: random 7 bits, their least, their greatest; then one that is just outside,
+  // first and last of all.
+  for (const int fill : {0, -64, 63}) {
+    for (const int outside : {0, 64, -65, -128}) {
+      for (const bool last : {false, true}) {
+        auto file = random_blocks(TensorType::kQ8_0, rows, columns, false);
+        for (std::size_t at = 0; at < file.size(); at += 34) {
+          for (std::size_t i = 2; i < 34; ++i) {
+            const int q = fill != 0 ? fill : static_cast<int>(random() % 128) - 64;
+            file[at + i] = static_cast<std::byte>(q);
+          }
+        }
+        if (outside != 0) file[last ? file.size() - 1 : 2] = static_cast<std::byte>(outside);
+        std::vector<float> expected;
+        for (const Kernels* kernels : runnable_kernels()) {
+          CAPTURE(fill, outside, last, to_string(kernels->level));
+          const Matrix matrix = pack(TensorType::kQ8_0, rows, columns, file, *kernels);
+          std::vector<float> y;
+          for (const std::size_t count : {1, 9}) {
+            const auto some =
+                multiply(matrix, activations(TensorType::kQ8_0, count, columns, x, *kernels));
+            y.insert(y.end(), some.begin(), some.end());
+          }
+          if (expected.empty()) expected = y;
+          REQUIRE(same_bits(y, expected));
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("a row's product depends neither on its batch nor on the partition") {
   for (const TensorType type : kAllTypes) {
     for (const Kernels* kernels : runnable_kernels()) {

@@ -73,3 +73,18 @@ TEST_CASE("the longer the load lasts, the rarer the team is tried, at least ever
   CHECK(sizer.next(now + 249ms) == 1);
   CHECK(sizer.next(now + 250ms) == 2);
 }
+
+TEST_CASE("a team that was given up is on trial until it has paid once") {
+  TeamSizer sizer(2);
+  CHECK_FALSE(sizer.on_trial());
+  sizer.ran(10ms, 2, 5ms, 2ms);
+  CHECK(sizer.on_trial());
+  sizer.ran(200ms, 1, 100ms, 100ms);  // runs of one thread don't change that
+  CHECK(sizer.on_trial());
+  sizer.ran(270ms, 2, 5ms, 2ms);  // the trial: 0.8 of one thread
+  CHECK(sizer.on_trial());
+  CHECK(sizer.next(270ms) == 1);
+  sizer.ran(2s, 2, 5ms, 4ms);
+  CHECK_FALSE(sizer.on_trial());
+  CHECK(sizer.next(2s) == 2);
+}

@@ -9,7 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "inference/cpu/thread_pool.h"
 #include "inference/session.h"
 #include "planner/graph.h"
 #include "planner/runtime.h"
@@ -21,12 +20,15 @@ namespace {
 using inference::GenerateOptions;
 using Text = std::string;
 
+std::shared_ptr<const inference::Backend> backend() {
+  return inference::cpu_backend(2, inference::cpu::best_level(), {.yield_to_load = false});
+}
+
 struct Fixture {
   explicit Fixture(std::shared_ptr<const inference::Model> loaded) : model(std::move(loaded)) {}
 
   std::shared_ptr<const inference::Model> model;
-  inference::cpu::ThreadPool pool{2, {.yield_to_load = false}};
-  inference::Engine engine = inference::Engine::open(model, pool).value();
+  inference::Engine engine = inference::Engine::open(model).value();
   SystemTimers timers;
   Lanes lanes{Lanes::Options{}};
   ThreadExecutor executor{lanes, timers};
@@ -34,7 +36,7 @@ struct Fixture {
   ModelNodes nodes{engine, lanes.model()};
 
   Text alone(const Text& prompt, const GenerateOptions& options) {
-    auto session = inference::Session::open(model, pool).value();
+    auto session = inference::Session::open(model).value();
     return inference::generate(session, model->tokenizer().encode(prompt, false), options)->text;
   }
   Program<std::vector<Text>> map(const GenerateOptions& options, const Policy& policy) {
@@ -95,7 +97,7 @@ void check_siblings(Fixture& fixture, const std::vector<Text>& prompts, std::siz
 }
 
 TEST_CASE("A22: 8 sibling nodes read their common beginning once, and decode together") {
-  Fixture fixture(inference::tiny());
+  Fixture fixture(inference::tiny({}, *backend()));
   // Bytes are tokens here: a repeated text merges nowhere across the part that differs.
   Text shared;
   for (int i = 0; i < 32; ++i) shared += "0123456789 {}|^\n";
@@ -109,7 +111,7 @@ TEST_CASE("A22: and so they do on a real model, with 512 tokens", "[model]") {
     WARN("SKIPPED: WEFT_TEST_MODELS has no smollm2-135m.gguf");
     return;
   }
-  Fixture fixture(inference::Model::load(path, {}).value());
+  Fixture fixture(inference::Model::load(path, *backend()).value());
   Text shared;
   for (int i = 0; i < 64; ++i) shared += " one two three four\nfive six seven";
   auto ids = fixture.model->tokenizer().encode(shared, false);
@@ -120,7 +122,7 @@ TEST_CASE("A22: and so they do on a real model, with 512 tokens", "[model]") {
 }
 
 TEST_CASE("a prompt that can't be answered fails alone, with the node's path") {
-  Fixture fixture(inference::tiny());
+  Fixture fixture(inference::tiny({}, *backend()));
   GenerateOptions options;
   options.max_tokens = 4;
   options.sampling.temperature = 0;
@@ -142,7 +144,7 @@ TEST_CASE("a prompt that can't be answered fails alone, with the node's path") {
 }
 
 TEST_CASE("a stop ends answers between steps, and a budget the calls it has no room for") {
-  Fixture fixture(inference::tiny());
+  Fixture fixture(inference::tiny({}, *backend()));
   GenerateOptions options;
   options.max_tokens = 400;
   options.ignore_end_tokens = true;
