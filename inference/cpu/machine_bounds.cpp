@@ -86,7 +86,7 @@ Result<double> read_bytes_per_s(std::size_t threads, std::stop_token stop) {
   return static_cast<double>(kReadBytes) / best;
 }
 
-std::optional<double> macs_per_s(Level level, std::size_t threads, WeightPlanes planes) {
+std::optional<double> macs_per_s(Level level, std::size_t threads, WeightBits bits) {
 #if defined(__x86_64__)
   std::function<void()> sequence;
   double rows = 0;
@@ -95,8 +95,7 @@ std::optional<double> macs_per_s(Level level, std::size_t threads, WeightPlanes 
     sequence = multiply_sequence_avx512vnni;
   } else if (level == Level::kAvx2) {
     rows = 8;
-    const int steps = planes == WeightPlanes::kOne ? 8 : 16;
-    sequence = [steps] { multiply_sequence_avx2(steps); };
+    sequence = [bits] { multiply_sequence_avx2(bits); };
   }
   if (sequence) {
     ThreadPool pool(threads, {.yield_to_load = false});
@@ -106,7 +105,7 @@ std::optional<double> macs_per_s(Level level, std::size_t threads, WeightPlanes 
     return static_cast<double>(pool.size()) * rows * kColumns / seconds;
   }
 #else
-  static_cast<void>(level), static_cast<void>(threads), static_cast<void>(planes);
+  static_cast<void>(level), static_cast<void>(threads), static_cast<void>(bits);
 #endif
   return std::nullopt;
 }

@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "inference/cpu/level.h"
+#include "inference/cpu/multiply_peak.h"
 
 namespace weft::inference::cpu {
 
@@ -21,13 +22,10 @@ double best_seconds(std::size_t threads, const std::function<void()>& work);
 /// second. Errors: kResourceExhausted if the memory can't be had; kCancelled.
 Result<double> read_bytes_per_s(std::size_t threads, std::stop_token stop = {});
 
-/// How many multiplies a block of 32 columns takes at AVX2: two planes for weights of 8 bits.
-enum class WeightPlanes : unsigned char { kOne, kTwo };
-
 /// Multiply-adds a second of `threads` threads that run nothing but the multiplies of a block
 /// product, with everything in the first-level cache. None for the scalar level, whose instructions
 /// are the compiler's choice.
 std::optional<double> macs_per_s(Level level, std::size_t threads,
-                                 WeightPlanes planes = WeightPlanes::kOne);
+                                 WeightBits bits = WeightBits::k6);
 
 }  // namespace weft::inference::cpu

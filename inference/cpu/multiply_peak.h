@@ -7,9 +7,12 @@ namespace weft::inference::cpu {
 /// Blocks of 32 columns by as many weight rows as a vector has dwords, by one row of activations.
 constexpr int kSequenceBlocks = 1000000;
 
-/// AVX2: 8 weight rows. `steps`: multiplies a block, 8 for weights of up to 6 bits, 16 for two
-/// planes.
-void multiply_sequence_avx2(int steps);
+/// How wide weights are, which matters to AVX2: up to 6 bits are summed in 16, 7 are widened each
+/// step, 8 are signed besides (see Sum in lanes.h).
+enum class WeightBits : unsigned char { k6, k7, k8 };
+
+/// AVX2: 8 weight rows.
+void multiply_sequence_avx2(WeightBits bits);
 /// AVX-512 VNNI: 16 weight rows.
 void multiply_sequence_avx512vnni();
 

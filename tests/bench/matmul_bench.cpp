@@ -93,14 +93,17 @@ void bounds(Report& report, Level level) {
     const std::string suffix = ", threads " + std::to_string(threads);
     if (read) report.row("read" + suffix, *read * 1e-9, "GB/s");
     if (!read) std::fprintf(stderr, "%s\n", read.error().message.c_str());
-    const auto multiply = [&](const char* name, cpu::WeightPlanes planes) {
-      const auto rate = cpu::macs_per_s(level, threads, planes);
+    const auto multiply = [&](const char* name, cpu::WeightBits bits) {
+      const auto rate = cpu::macs_per_s(level, threads, bits);
       if (rate) {
         report.row("instruction bound, " + std::string(name) + suffix, *rate * 1e-9, "GMAC/s");
       }
     };
-    multiply("8 multiplies a block", cpu::WeightPlanes::kOne);
-    if (level == Level::kAvx2) multiply("16 multiplies a block", cpu::WeightPlanes::kTwo);
+    multiply("weights of up to 6 bits", cpu::WeightBits::k6);
+    if (level == Level::kAvx2) {
+      multiply("weights of 7 bits", cpu::WeightBits::k7);
+      multiply("weights of 8 bits", cpu::WeightBits::k8);
+    }
   }
 }
 
