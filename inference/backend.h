@@ -80,8 +80,8 @@ class Backend {
   /// Of results with weights of this fingerprint().
   virtual NumericsId numerics(const std::string& weights) const = 0;
 
-  /// Borrows `file`, which outlives the weights; the backend needn't. Errors: kCorrupt for values
-  /// that can't be computed with (the tensor is named), kCancelled, kIo, kResourceExhausted.
+  /// Borrows `file`, which outlives the weights, its metadata only this call. Errors: kCorrupt for
+  /// values that can't be computed with (the tensor is named), kCancelled, kIo, kResourceExhausted.
   virtual Result<std::unique_ptr<const Weights>> load(const GgufFile& file,
                                                       const ModelConfig& config,
                                                       const ModelTensors& tensors,

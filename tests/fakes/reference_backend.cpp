@@ -1,5 +1,6 @@
 #include "tests/fakes/reference_backend.h"
 
+#include <utility>
 #include <vector>
 
 #include "inference/gguf.h"
@@ -90,8 +91,8 @@ class ReferenceRunner final : public StepRunner {
 
 class ReferenceWeights final : public Weights {
  public:
-  ReferenceWeights(const GgufFile& file, std::size_t width, std::size_t truncate_max)
-      : file_(file), width_(width), truncate_max_(truncate_max) {}
+  ReferenceWeights(GgufFile file, std::size_t width, std::size_t truncate_max)
+      : file_(std::move(file)), width_(width), truncate_max_(truncate_max) {}
   std::size_t size_bytes() const noexcept override { return 0; }
   Result<std::unique_ptr<StepRunner>> open_runner() const override {
     return std::unique_ptr<StepRunner>(
@@ -99,7 +100,7 @@ class ReferenceWeights final : public Weights {
   }
 
  private:
-  const GgufFile& file_;
+  GgufFile file_;  // its own: it reads metadata at every step, which the model's loses
   std::size_t width_;
   std::size_t truncate_max_;
 };
@@ -114,8 +115,9 @@ class ReferenceBackend final : public Backend {
   Result<std::unique_ptr<const Weights>> load(const GgufFile& file, const ModelConfig& config,
                                               const ModelTensors&,
                                               const LoadOptions&) const override {
+    WEFT_TRY(own, GgufFile::open(file.path()));
     return std::unique_ptr<const Weights>(
-        std::make_unique<ReferenceWeights>(file, config.width, truncate_max_));
+        std::make_unique<ReferenceWeights>(std::move(own), config.width, truncate_max_));
   }
 
  private:
