@@ -233,7 +233,7 @@ class Program(unittest.TestCase):
         again = self.json("complete", "--raw", "The capital of France is", "-n", "4", "-m", MODEL, "--threads", "1")
         self.assertEqual(raw["ids"], again["ids"])
         self.assertEqual(raw["numerics"], self.json("model", "inspect", MODEL)["numerics"])
-        found = {check["name"]: check["found"] for check in self.json("doctor", "-m", MODEL)["checks"]}
+        found = {check["check"]: check["found"] for check in self.json("doctor", "-m", MODEL)["checks"]}
         self.assertEqual(raw["numerics"], found["numerics"])
 
     @unittest.skipUnless(HAS_MODEL, "WEFT_TEST_MODELS has no smollm2-135m.gguf")
