@@ -158,7 +158,7 @@ struct ThreadPool::State {
 
   bool alone_now() const { return sizer.next(Clock::now().time_since_epoch()) == 1; }
 
-  /// Calls body(thread, team) on every thread of the pool, the caller's as `own`.
+  /// Calls job(thread, team) on every thread of the pool, as `own` on the caller's.
   void run_all(const std::function<void(std::size_t, Team&)>& job, Member& own) {
     body = &job;
     start.advance();
