@@ -24,6 +24,12 @@ class SystemClock final : public Clock {
   UnixTime unix_now() const override;
 };
 
+/// `time` + `duration`, or the last representable time: "no limit" is a long duration. `duration`
+/// >= 0.
+constexpr SteadyTime saturating_add(SteadyTime time, std::chrono::nanoseconds duration) noexcept {
+  return duration > SteadyTime::max() - time ? SteadyTime::max() : time + duration;
+}
+
 /// RFC 3339 in UTC, to the second: "2026-11-23T18:07:01Z".
 std::string to_rfc3339(UnixTime time);
 

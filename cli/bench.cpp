@@ -66,13 +66,12 @@ Result<void> check(const Options& options) {
   }
   if (options.svg.empty()) return {};
   // A measurement takes minutes; where its picture can't go is said before.
-  const auto folder = std::filesystem::absolute(options.svg).parent_path();
-  if (std::filesystem::is_directory(folder) && !std::filesystem::is_directory(options.svg))
-    return {};
+  std::error_code error;  // a path that can't be looked at is no folder
+  const auto folder = std::filesystem::absolute(options.svg, error).parent_path();
+  const bool is_folder = std::filesystem::is_directory(options.svg, error);
+  if (!is_folder && std::filesystem::is_directory(folder, error)) return {};
   return refuse("--svg " + options.svg + ": " +
-                (std::filesystem::is_directory(options.svg)
-                     ? "that is a folder"
-                     : "there is no folder " + folder.string()));
+                (is_folder ? "that is a folder" : "there is no folder " + folder.string()));
 }
 
 struct Measurement {
@@ -107,6 +106,12 @@ std::optional<double> known(double bound) {
 }
 
 Result<void> bench_chat(Context& context, const Options& options, BenchReport& report) {
+  constexpr std::size_t kBatchMax = inference::kStepTokensMax / 2;
+  if (options.batch > kBatchMax) {
+    return Error{ErrorCode::kInvalidArgument, "--batch " + std::to_string(options.batch) +
+                                                  ": at most " + std::to_string(kBatchMax) +
+                                                  " sequences decode at once"};
+  }
   WEFT_TRY(engine, load_engine(context, {.chat = false}));
   Benchmark benchmark;
   benchmark.prompt = options.prompt.value_or(kPromptDefault);
@@ -148,6 +153,10 @@ Result<void> bench_chat(Context& context, const Options& options, BenchReport& r
 Result<void> bench_encoder(Context& context, const Options& options,
                            const std::filesystem::path& path, cpu::Level level,
                            BenchReport& report) {
+  if (options.prompt == 0 || options.batch == 0) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "--prompt 0 or --batch 0 leaves nothing to measure of an embedding model"};
+  }
   inference::EmbedderOptions opening;
   opening.level = level;
   opening.tokens_max = options.prompt.value_or(kTextDefault);
@@ -157,7 +166,7 @@ Result<void> bench_encoder(Context& context, const Options& options,
   cpu::ThreadPool pool(report.threads);
   std::string text;  // a token a word, or more, and cut to the tokens asked for
   for (std::size_t i = 0; i < opening.tokens_max; ++i) text += "word ";
-  const std::vector<std::string_view> texts(std::max<std::size_t>(options.batch, 1), text);
+  const std::vector<std::string_view> texts(options.batch, text);
   const auto rate = [&]() -> Result<double> {
     inference::EmbedOptions embedding;
     embedding.stop = context.stop;

@@ -1,6 +1,9 @@
 #include "inference/benchmark.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "inference/engine.h"
@@ -59,17 +62,28 @@ Result<double> decode_rate(Session& session, const Benchmark& benchmark) {
 
 Result<double> batch_rate(const std::shared_ptr<const Model>& model, const Benchmark& benchmark) {
   const std::size_t sequences = benchmark.sequences;
+  if (sequences > kStepTokensMax / 2) {
+    return Error{ErrorCode::kInvalidArgument, "at most " + std::to_string(kStepTokensMax / 2) +
+                                                  " sequences decode in one batch, not " +
+                                                  std::to_string(sequences)};
+  }
   WEFT_TRY(engine, Engine::open(model, {.context_length_max = benchmark.context_length(),
                                         .sequences_max = sequences,
-                                        .queue_max = sequences}));
+                                        .queue_max = sequences,
+                                        .kv_bytes_max = SIZE_MAX / 2}));
   Request request;
   request.prompt = some_tokens(*model, first_tokens(benchmark));
   request.options.max_tokens = benchmark.generate;
   request.options.ignore_end_tokens = true;
   request.options.stop_token = benchmark.stop;
+  request.options.draft_tokens_max = 0;
   request.options.sampling.temperature = 1;
   request.samples = sequences;
-  WEFT_TRY_VOID(engine.submit({{request}}, {}));
+  std::optional<Error> failed;
+  const auto on_end = [&failed](AnswerId, Result<Generation> made) {
+    if (!made && !failed) failed = std::move(made).error();
+  };
+  WEFT_TRY_VOID(engine.submit({{request}}, {.on_text = {}, .on_end = on_end}));
   while (engine.counters().decoded_tokens < sequences && engine.step()) {
   }
   const auto before = engine.counters().decoded_tokens;
@@ -77,6 +91,7 @@ Result<double> batch_rate(const std::shared_ptr<const Model>& model, const Bench
   engine.run();
   const double taken = benchmark.seconds() - start;
   if (benchmark.stop.stop_requested()) return cancelled();
+  if (failed) return *std::move(failed);
   return rate(engine.counters().decoded_tokens - before, taken);
 }
 
@@ -99,6 +114,19 @@ double context_bytes(const ModelConfig& config, double context) {
   return tokens * 2 * kHalfBytes * static_cast<double>(config.kv_heads * config.head_width);
 }
 
+namespace {
+
+/// context_bytes() as the model's backend keeps keys and values.
+double kept_bytes(const Model& model, double context) {
+  const double halves = context_bytes(model.config(), context);
+  const auto runner = model.weights().open_runner();
+  if (!runner) return halves;
+  const auto token = static_cast<double>((*runner)->kv_memory()->block_bytes()) / kKvBlockTokens;
+  return halves * token / context_bytes(model.config(), 1);
+}
+
+}  // namespace
+
 double prefill_bound(const Model& model, const MachineSpeed& machine) {
   return machine.macs_per_s / cost_of(model).layer_macs;
 }
@@ -107,8 +135,7 @@ double decode_bound(const Model& model, const MachineSpeed& machine, const Bench
   // On the average half of the generated tokens are context too.
   const double context =
       static_cast<double>(benchmark.context) + static_cast<double>(benchmark.generate) / 2;
-  return machine.read_bytes_per_s /
-         (cost_of(model).weight_bytes + context_bytes(model.config(), context));
+  return machine.read_bytes_per_s / (cost_of(model).weight_bytes + kept_bytes(model, context));
 }
 
 double batch_bound(const Model& model, const MachineSpeed& machine, const Benchmark& benchmark) {
@@ -117,9 +144,9 @@ double batch_bound(const Model& model, const MachineSpeed& machine, const Benchm
   const auto shared = static_cast<double>(benchmark.context);
   const double half = static_cast<double>(benchmark.generate) / 2;
   // Weights and what is shared are read once a step, the rest by each sequence.
-  const ModelConfig& config = model.config();
-  const double own = context_bytes(config, shared + half) - context_bytes(config, shared);
-  const double bytes = cost.weight_bytes + context_bytes(config, shared) + sequences * own;
+  const double common = kept_bytes(model, shared);
+  const double own = kept_bytes(model, shared + half) - common;
+  const double bytes = cost.weight_bytes + common + sequences * own;
   double seconds = bytes / machine.read_bytes_per_s;
   if (machine.macs_per_s > 0) {
     seconds =

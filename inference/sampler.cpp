@@ -1,11 +1,11 @@
 #include "inference/sampler.h"
 
 #include <algorithm>
-#include <array>
 #include <cassert>
 #include <cmath>
 #include <string>
 
+#include "base/random.h"
 #include "inference/cpu/vector_kernels.h"
 
 namespace weft::inference {
@@ -15,25 +15,10 @@ namespace {
 const cpu::VectorKernels& kernels() noexcept { return cpu::vector_kernels(cpu::best_level()); }
 
 /// A uniform number in [0, 1): Philox-4x32-10 with the seed as key and the step as counter.
-/// Salmon et al. 2011; the constants are the paper's.
 double uniform(std::uint64_t seed, std::uint64_t step) noexcept {
-  constexpr std::uint32_t kMultiplier0 = 0xD2511F53;
-  constexpr std::uint32_t kMultiplier1 = 0xCD9E8D57;
-  constexpr std::uint32_t kWeyl0 = 0x9E3779B9;
-  constexpr std::uint32_t kWeyl1 = 0xBB67AE85;
-  constexpr int kRounds = 10;
-  std::array<std::uint32_t, 4> c = {static_cast<std::uint32_t>(step),
-                                    static_cast<std::uint32_t>(step >> 32), 0, 0};
-  auto key0 = static_cast<std::uint32_t>(seed);
-  auto key1 = static_cast<std::uint32_t>(seed >> 32);
-  for (int round = 0; round < kRounds; ++round) {
-    const std::uint64_t p0 = std::uint64_t{kMultiplier0} * c[0];
-    const std::uint64_t p1 = std::uint64_t{kMultiplier1} * c[2];
-    c = {static_cast<std::uint32_t>(p1 >> 32) ^ c[1] ^ key0, static_cast<std::uint32_t>(p1),
-         static_cast<std::uint32_t>(p0 >> 32) ^ c[3] ^ key1, static_cast<std::uint32_t>(p0)};
-    key0 += kWeyl0;
-    key1 += kWeyl1;
-  }
+  const auto c =
+      philox4x32({static_cast<std::uint32_t>(step), static_cast<std::uint32_t>(step >> 32), 0, 0},
+                 {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)});
   const std::uint64_t bits = (std::uint64_t{c[1]} << 32) | c[0];
   return static_cast<double>(bits >> 11) * 0x1p-53;
 }

@@ -22,7 +22,7 @@ Attempt::~Attempt() {
 void Attempt::limit_time() {
   const auto timeout = item_.what().policy.timeout;
   if (timeout.count() == 0) return;
-  const SteadyTime deadline = ctx_.now() + timeout;
+  const SteadyTime deadline = saturating_add(ctx_.now(), timeout);
   own_scope_ = std::make_unique<Scope>(*ctx_.scope_, Scope::Options{.deadline = deadline});
   ctx_.scope_ = own_scope_.get();
   timer_ = run_->executor().timers().at(deadline, [weak = weak_from_this()] {
@@ -51,7 +51,7 @@ void Attempt::OnStop::operator()() const {
 
 void Attempt::finish_in(std::chrono::nanoseconds after, Result<Value> result) {
   Timers& timers = run_->executor().timers();
-  timers.at(timers.clock().steady_now() + after,
+  timers.at(saturating_add(timers.clock().steady_now(), after),
             [self = shared_from_this(), result = std::move(result)] { self->end(result, true); });
 }
 

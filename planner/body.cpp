@@ -67,7 +67,9 @@ Result<void> check_inside(const Node& node, const std::vector<const Type*>& inpu
     for (std::size_t i = 0; i < body.inputs.size(); ++i) {
       const std::uint32_t from = node.arguments[b][i];
       if (from >= inputs.size()) return wrong(node, "it has no input " + std::to_string(from));
-      const Type* given = has_own && i == 0 && lists ? inputs[0]->element : inputs[from];
+      // The first is the node's own, whatever `arguments` say.
+      const Type* own = lists ? inputs[0]->element : inputs[0];
+      const Type* given = has_own && i == 0 ? own : inputs[from];
       if (given != body.inputs[i].type) {
         return wrong(node, "input " + body.inputs[i].name + " of the graph inside is of type " +
                                body.inputs[i].type->name + ", not " + given->name);
@@ -153,7 +155,9 @@ void derive_remaining(Body& body) {
     for (const auto& sub : node.bodies) {
       for (const std::int64_t path : sub->remaining) inside = std::max(inside, path);
     }
-    body.remaining[n] = from_slot[node.output] + std::max(own, inside);
+    if (__builtin_add_overflow(from_slot[node.output], std::max(own, inside), &body.remaining[n])) {
+      body.remaining[n] = INT64_MAX;
+    }
     for (const Slot slot : node.inputs) {
       from_slot[slot] = std::max(from_slot[slot], body.remaining[n]);
     }

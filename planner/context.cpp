@@ -37,7 +37,7 @@ Random& Ctx::random() {
 Result<void> Ctx::sleep_for(std::chrono::nanoseconds duration) {
   WEFT_TRY_VOID(check());
   if (duration.count() <= 0) return {};
-  SteadyTime until = now() + duration;
+  SteadyTime until = saturating_add(now(), duration);
   const std::optional<SteadyTime> deadline = scope_->deadline();
   if (deadline) until = std::min(until, *deadline);
   simulated_ += executor_->pause(now(), until, scope_->stop_token());

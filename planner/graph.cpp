@@ -86,6 +86,10 @@ void Graph::finish_into(Node& node, Slot result, std::size_t own_inputs) {
       parent_->mistake_ = std::move(body).error().with_context("in " + node.name);
     // Something valid of the right type stands in until build() returns the mistake.
     auto stand_in = std::make_shared<Body>(body_);
+    if (result >= stand_in->slots.size()) {  // of another graph
+      result = static_cast<Slot>(stand_in->slots.size());
+      stand_in->slots.emplace_back();
+    }
     stand_in->result = result;
     node.bodies.push_back(std::move(stand_in));
     return;

@@ -1,5 +1,7 @@
 #include "planner/program.h"
 
+#include <algorithm>
+
 #include "base/sha256.h"
 
 namespace weft::planner {
@@ -96,6 +98,13 @@ std::string drawn(const Body& body, bool mermaid) {
   return drawing.text();
 }
 
+void gather(const Body& body, Types& types) {
+  for (const auto& slot : body.slots) types.push_back(slot.type);
+  for (const Node& node : body.nodes) {
+    for (const auto& inside : node.bodies) gather(*inside, types);
+  }
+}
+
 }  // namespace
 
 std::string AnyProgram::hash() const {
@@ -109,6 +118,15 @@ Functions AnyProgram::functions() const {
   Functions functions;
   gather(*body_, functions);
   return functions;
+}
+
+Types AnyProgram::types() const {
+  Types types;
+  gather(*body_, types);
+  std::ranges::sort(types);
+  const auto same = std::ranges::unique(types);
+  types.erase(same.begin(), same.end());
+  return types;
 }
 
 std::string AnyProgram::mermaid() const { return drawn(*body_, true); }

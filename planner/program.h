@@ -4,26 +4,33 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "planner/body.h"
 
 namespace weft::planner {
+
+using Types = std::vector<const Type*>;
 
 /// A Program whose result's type is known at run time only, as one from a file.
 class AnyProgram {
  public:
   explicit AnyProgram(std::shared_ptr<const Body> body) : body_(std::move(body)) {}
 
-  /// Reads what json() writes; the code comes from `functions`, by name. Errors: kInvalidArgument
-  /// says what is wrong and in which node; kNotFound names a function or type that isn't there.
+  /// Reads what json() writes; the code comes from `functions`, by name. `types` are those that no
+  /// function takes or gives, other than numbers, texts, bools and lists of them. Errors:
+  /// kInvalidArgument says what is wrong and in which node; kNotFound names a function or type that
+  /// isn't there.
   static Result<AnyProgram> from_json(std::string_view json, const Functions& functions,
-                                      const BodyLimits& limits = {});
+                                      const BodyLimits& limits = {}, const Types& types = {});
   /// One line of UTF-8; equal programs give equal text.
   std::string json() const;
   /// SHA-256 of json(), in hexadecimal: what a trace pins.
   std::string hash() const;
   /// The code of all nodes, by name.
   Functions functions() const;
+  /// The types of all values.
+  Types types() const;
 
   /// Pictures as text: Mermaid's flowchart, Graphviz's digraph.
   std::string mermaid() const;

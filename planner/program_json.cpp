@@ -184,8 +184,9 @@ Result<Policy> read_policy(const Json& json) {
 
 class Loader {
  public:
-  Loader(const Functions& functions, const BodyLimits& limits)
+  Loader(const Functions& functions, const BodyLimits& limits, const Types& types)
       : functions_(functions), limits_(limits) {
+    for (const Type* type : types) add(type);
     add<bool>();
     add<std::int64_t>();
     add<double>();
@@ -274,8 +275,10 @@ class Loader {
     for (const Json& input : *inputs) {
       const auto from = input.is_string() ? slots.find(input.get<std::string>()) : slots.end();
       if (from == slots.end()) {
-        return wrong("its input " + input.dump(-1, ' ', true, Json::error_handler_t::replace) +
-                     " is no input of the graph and no node before it");
+        const std::string what = input.is_string()
+                                     ? '"' + input.get<std::string>() + '"'
+                                     : "of JSON's type " + std::string(input.type_name());
+        return wrong("its input " + what + " is no input of the graph and no node before it");
       }
       node.inputs.push_back(from->second);
     }
@@ -343,13 +346,22 @@ std::string AnyProgram::json() const {
 }
 
 Result<AnyProgram> AnyProgram::from_json(std::string_view json, const Functions& functions,
-                                         const BodyLimits& limits) {
-  const Json parsed = Json::parse(json, nullptr, /*allow_exceptions=*/false);
+                                         const BodyLimits& limits, const Types& types) {
+  // A graph is an object in a list in a node in a list; copying and comparing JSON recurses.
+  const std::size_t depth_max = 4 * limits.depth_max + 4;
+  bool is_deep = false;
+  const auto watch = [&](int depth, Json::parse_event_t, Json&) {
+    is_deep = is_deep || static_cast<std::size_t>(depth) > depth_max;
+    return !is_deep;
+  };
+  const Json parsed = Json::parse(json, watch, /*allow_exceptions=*/false);
+  if (is_deep) return wrong("there are too many values inside one another");
   if (parsed.is_discarded()) return wrong("the program isn't valid JSON");
-  if (!parsed.is_object() || parsed.value("format", Json(0)) != Json(kFormat)) {
+  const auto format = parsed.is_object() ? parsed.find("format") : parsed.end();
+  if (!parsed.is_object() || format == parsed.end() || *format != Json(kFormat)) {
     return wrong("the program's \"format\" isn't " + std::to_string(kFormat));
   }
-  WEFT_TRY(body, Loader(functions, limits).load(parsed, 1));
+  WEFT_TRY(body, Loader(functions, limits, types).load(parsed, 1));
   return AnyProgram(std::move(body));
 }
 

@@ -15,7 +15,9 @@ constexpr std::size_t index_of(LaneKind lane) { return static_cast<std::size_t>(
 
 Scope make_scope(Executor& executor, const RunOptions& options) {
   std::optional<SteadyTime> deadline;
-  if (options.timeout.count() > 0) deadline = executor.clock().steady_now() + options.timeout;
+  if (options.timeout.count() > 0) {
+    deadline = saturating_add(executor.clock().steady_now(), options.timeout);
+  }
   const Scope::Options scope{.limit = options.limit, .deadline = deadline, .stop = options.stop};
   return options.parent != nullptr ? Scope(*options.parent, scope) : Scope(executor.clock(), scope);
 }
@@ -142,7 +144,10 @@ std::vector<RunState::Taken> RunState::take_siblings(std::size_t lane, const Ite
 }
 
 std::optional<RunState::Taken> RunState::admit(Item item) {
-  if (is_dead(*item.frame)) return std::nullopt;
+  if (is_dead(*item.frame)) {
+    unpark();  // it may have been woken in the place of another
+    return std::nullopt;
+  }
   const Spend& cost = item.what().policy.cost;
   std::optional<Reservation> reservation;
   if (cost != Spend{}) {

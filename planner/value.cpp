@@ -7,6 +7,10 @@ namespace {
 
 Error unexpected(const char* wanted, const nlohmann::json& json) {
   constexpr std::size_t kShown = 60;
+  if (json.is_structured() && !json.empty()) {
+    return Error{ErrorCode::kInvalidArgument,
+                 std::string("a value of type ") + wanted + " can't be an " + json.type_name()};
+  }
   return Error{
       ErrorCode::kInvalidArgument,
       std::string("a value of type ") + wanted + " can't be " +

@@ -5,8 +5,11 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <deque>
 #include <memory>
 #include <mutex>
+#include <unordered_set>
+#include <vector>
 
 #include "base/lanes.h"
 #include "inference/engine.h"
@@ -26,9 +29,10 @@ class ModelNodes {
   ModelNodes& operator=(const ModelNodes&) = delete;
 
   /// Code for Graph::call(): a prompt's text to its continuation's. The text is read as it stands;
-  /// nothing in it becomes a control token. What `options` says of stop tokens and callbacks is the
-  /// node's own. Reports its prompt tokens (cached ones too), its output tokens and a call as
-  /// spent. Errors: those of Engine::submit() and of the answer; kCancelled.
+  /// nothing in it becomes a control token. What `options` says of stop tokens and callbacks isn't
+  /// used: a node ends with its run. Reports its prompt tokens (cached ones too), its output tokens
+  /// (thoughts included) and a call as spent. Waits where the engine's queue is full. Errors: those
+  /// of Engine::submit() and of the answer; kCancelled; kInternal if a step throws.
   FunctionPtr complete(inference::GenerateOptions options);
   /// The same, the text being a user's message and the result the assistant's, in the model's
   /// template.
@@ -43,8 +47,17 @@ class ModelNodes {
                                                              const std::string&);
 
   FunctionPtr function(inference::GenerateOptions options, Encode encode);
+  struct Waiting {
+    inference::Group group;  // of one request
+    std::shared_ptr<Call> call;
+  };
+
   void submit(inference::Group group, Calls calls);
+  void submit_waiting();
+  bool take(const std::shared_ptr<Call>& call);
+  void fail_all(const Error& error);
   void step_later();
+  bool step_once();
   void step();
 
   inference::Engine& engine_;
@@ -52,7 +65,9 @@ class ModelNodes {
   std::atomic<bool> stepping_{false};
   std::mutex mutex_;
   std::condition_variable wake_;
-  int queued_ = 0;  // chains of steps on the lane
+  int queued_ = 0;                                     // chains of steps on the lane
+  std::unordered_set<std::shared_ptr<Call>> running_;  // submitted and not ended
+  std::deque<Waiting> waiting_;
 };
 
 }  // namespace weft::planner

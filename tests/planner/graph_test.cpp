@@ -138,6 +138,53 @@ TEST_CASE("A23: every cut of a program's JSON, and every wrong part, is refused 
         "node grow: there is no kind of node jump");
 }
 
+TEST_CASE("A23: types that no function names come back with the program's types") {
+  Graph g;
+  const auto lists = g.input<std::vector<std::vector<std::int64_t>>>("lists");
+  const auto program = g.build(
+      g.map_each("outer", lists, [](Graph&, Out<std::vector<std::int64_t>> list) { return list; }));
+  REQUIRE(program);
+  const auto refused = AnyProgram::from_json(program->json(), program->functions());
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == ErrorCode::kNotFound);
+  const auto loaded =
+      AnyProgram::from_json(program->json(), program->functions(), {}, program->types());
+  REQUIRE(loaded);
+  CHECK(loaded->hash() == program->hash());
+}
+
+TEST_CASE("JSON that is nested deeply is refused, not followed") {
+  for (const char* head : {"{\"format\":", "{\"format\":1,\"inputs\":[],\"nodes\":"}) {
+    const std::string deep = head + std::string(300'000, '[') + std::string(300'000, ']') + "}";
+    const auto loaded = AnyProgram::from_json(deep, {});
+    REQUIRE_FALSE(loaded);
+    CHECK(loaded.error().code == ErrorCode::kInvalidArgument);
+  }
+}
+
+TEST_CASE("a loop's graph is given the loop's own value first, whatever the arguments say") {
+  const auto text = [](const char* first) {
+    return std::string(R"({"format":1,"inputs":[{"name":"flag","type":"bool"},)") +
+           R"({"name":"text","type":"text"}],"nodes":[{"name":"loop","kind":"loop",)" +
+           R"("inputs":["flag","text"],"type":"bool","iterations_max":2,"arguments":[[1]],)" +
+           R"("graphs":[{"inputs":[{"name":"in","type":")" + first +
+           R"("}],"nodes":[],"result":"in"}]}],"result":"loop"})";
+  };
+  const auto loaded = AnyProgram::from_json(text("text"), {});
+  REQUIRE_FALSE(loaded);
+  INFO(loaded.error().message);
+  CHECK(loaded.error().message.find("of type text, not bool") != std::string::npos);
+}
+
+TEST_CASE("a body that gives another graph's value is a mistake that build() returns") {
+  Graph other;
+  const auto foreign = other.input<bool>("foreign");
+  Graph g;
+  const auto made = g.build(g.scope("inside", {}, [&](Graph&) { return foreign; }));
+  REQUIRE_FALSE(made);
+  CHECK(made.error().message.find("comes from a graph that isn't this one") != std::string::npos);
+}
+
 TEST_CASE("a program's JSON with bytes changed, lost and repeated is refused, or runs") {
   Graph g;
   const auto program = every_kind(g);

@@ -131,6 +131,47 @@ TEST_CASE("A13: 10,000 elements keep their order, on threads too") {
   CHECK(refused.error().code == ErrorCode::kResourceExhausted);
 }
 
+TEST_CASE("a node that was woken for a budget but has died meanwhile wakes the next") {
+  VirtualExecutor executor({2, 2, 1});
+  Runtime runtime(executor);
+  Graph g;
+  const Policy costs = {.cost = {.calls = 1}};
+  const auto program = g.build(
+      g.collect_each("all", g.input<std::vector<Int>>("list"), [&](Graph& in, Out<Int> element) {
+        const auto a = in.node(
+            "a",
+            [](Ctx& ctx, const Int& n) -> Result<Int> {
+              WEFT_TRY_VOID(ctx.sleep_for(1ms));
+              if (n == 0) return Error{ErrorCode::kNotFound, "none"};
+              return n;
+            },
+            costs, element);
+        const auto b = in.node("b", add_one, costs, element);
+        return in.node(
+            "sum", [](Ctx&, const Int& x, const Int& y) { return x + y; }, {}, a, b);
+      }));
+  REQUIRE(program);
+  // Nothing is spent but what the nodes report: each in turn has room.
+  const auto found = runtime.run(*program, Inputs().set("list", std::vector<Int>{0, 1, 2, 3}),
+                                 {.limit = {.calls = 1}});
+  INFO((found ? "" : found.error().message));
+  REQUIRE(found);
+  CHECK(found->values.size() + found->missing.size() == 4);
+  CHECK(found->missing.size() >= 1);
+}
+
+TEST_CASE("the longest time there is means no limit") {
+  VirtualExecutor executor;
+  Runtime runtime(executor);
+  const auto forever = std::chrono::nanoseconds::max();
+  Graph g;
+  const Policy policy = {.timeout = forever, .expected = forever};
+  const auto first = g.node("first", add_one, policy, g.input<Int>("n"));
+  const auto program = g.build(g.node("second", add_one, policy, first));
+  REQUIRE(program);
+  CHECK(runtime.run(*program, Inputs().set<Int>("n", 1), {.timeout = forever}).value() == 3);
+}
+
 TEST_CASE("elements without code, and maps in maps that are too long, end their map") {
   VirtualExecutor executor;
   Runtime runtime(executor);

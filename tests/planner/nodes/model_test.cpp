@@ -143,6 +143,22 @@ TEST_CASE("a prompt that can't be answered fails alone, with the node's path") {
   CHECK(found->missing[1].code == ErrorCode::kResourceExhausted);
 }
 
+TEST_CASE("a map of more calls than the engine's queue holds waits for places in it") {
+  Fixture fixture(inference::tiny({}, *backend()));
+  GenerateOptions options;
+  options.max_tokens = 1;
+  options.sampling.temperature = 0;
+  options.ignore_end_tokens = true;
+  const auto program = fixture.map(options, ModelNodes::policy(20, options));
+  std::vector<Text> prompts;
+  for (int i = 0; i < 1200; ++i) prompts.push_back(std::to_string(i));
+  const auto answers = fixture.runtime.run(program, Inputs().set("prompts", prompts));
+  INFO((answers ? "" : answers.error().message));
+  REQUIRE(answers);
+  CHECK(answers->size() == prompts.size());
+  CHECK(answers->back() == fixture.alone("1199", options));
+}
+
 TEST_CASE("a stop ends answers between steps, and a budget the calls it has no room for") {
   Fixture fixture(inference::tiny({}, *backend()));
   GenerateOptions options;
