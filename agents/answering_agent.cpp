@@ -71,9 +71,10 @@ Result<Answer> AnsweringAgent::ask(std::string_view question, const AnswerOption
   generate.draft_tokens_max = options.draft_tokens_max;
   generate.stop_token = options.stop;
   generate.think = inference::find_think_span(session_.model().tokenizer());
-  if (generate.think) generate.think->tokens_max = options.think_tokens_max;
-  generate.on_think = options.on_think;
   const std::size_t context = session_.context_length();
+  // Thinking leaves most of a small context to the passages.
+  if (generate.think) generate.think->tokens_max = std::min(options.think_tokens_max, context / 4);
+  generate.on_think = options.on_think;
   const std::size_t reserved = std::min(context, inference::generated_tokens_max(generate));
   const std::int64_t now =
       std::chrono::duration_cast<std::chrono::seconds>(clock.unix_now().time_since_epoch()).count();

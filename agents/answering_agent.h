@@ -29,7 +29,7 @@ struct AnswerOptions {
   std::string collection = "default";
   std::size_t passages = 3;
   std::size_t max_tokens = 160;
-  std::size_t think_tokens_max = 1024;  // of models that think before they answer
+  std::size_t think_tokens_max = 1024;  // and a quarter of the context; of models that think first
   inference::OnText on_think;           // told of what they think
   std::string prefill;                  // how the answer begins: the model goes on from there
   double threshold =
