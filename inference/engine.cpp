@@ -1,54 +1,21 @@
 #include "inference/engine.h"
 
 #include <algorithm>
-#include <deque>
-#include <mutex>
-#include <optional>
 #include <span>
 #include <string>
 #include <utility>
 
 #include "inference/backend.h"
-#include "inference/decoding.h"
+#include "inference/engine_queue.h"
 #include "inference/prefix_cache.h"
 
 namespace weft::inference {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using Clock = Sequence::Clock;
 
 /// A shorter common beginning isn't worth waiting for.
 constexpr std::size_t kSharedTokensMin = 16;
-
-struct GroupState {
-  Engine::GroupId id = 0;
-  std::size_t depth = 0;
-  EngineEvents events;
-};
-
-/// One answer, from the queue to its end.
-struct Sequence {
-  std::shared_ptr<GroupState> group;
-  AnswerId answer;
-  std::vector<TokenId> prompt;
-  std::stop_token stop;
-  Decoding decoding;
-  std::size_t kv_bytes = 0;  // that it may need
-
-  std::optional<KvCache> cache;  // once admitted
-  std::size_t shared = 0;        // tokens of the prompt that it didn't read itself
-  Sequence* leader = nullptr;    // reads the beginning of the same prompt
-  std::size_t awaited = 0;       // tokens, of the leader's
-  std::size_t reading = 0;       // tokens of the present step
-  bool cancelled = false;
-  Clock::time_point admitted, prefilled;
-
-  bool decodes() const noexcept { return cache && cache->length() >= prompt.size(); }
-};
-
-std::size_t common_prefix(std::span<const TokenId> a, std::span<const TokenId> b) {
-  return static_cast<std::size_t>(std::ranges::mismatch(a, b).in1 - a.begin());
-}
 
 }  // namespace
 
@@ -64,17 +31,15 @@ struct Engine::State {
         runner(std::move(steps)),
         prefixes(runner->kv_memory(), options.kv_bytes_max),
         space{model->numerics()},
-        block_bytes(runner->kv_memory()->block_bytes()) {}
-
-  Result<std::vector<std::unique_ptr<Sequence>>> sequences_of(
-      const Group& group, const std::shared_ptr<GroupState>& state) const;
+        queue(model, options, runner->kv_memory()) {}
 
   bool step();
   void end_cancelled();
   void admit();
-  std::deque<std::unique_ptr<Sequence>>::iterator next_waiting();
   void start(Sequence& sequence);
   void resolve(Sequence& sequence);
+  void make_room();
+  void share_room(std::size_t room);
   std::vector<Sequence*> plan(std::vector<Slice>& slices);
   Result<void> read_logits(std::span<Sequence* const> reading);
   void end(Sequence& sequence, const Error* error);
@@ -85,17 +50,12 @@ struct Engine::State {
   std::unique_ptr<StepRunner> runner;
   PrefixCache prefixes;
   PrefixCache::Space space;
-  std::size_t block_bytes;
+  EngineQueue queue;
   std::vector<float> logits;
 
-  std::mutex mutex;  // of what other threads reach
-  std::deque<std::unique_ptr<Sequence>> waiting;
-  std::vector<GroupId> cancelled;
-  GroupId last_id = 0;
-
-  std::vector<std::unique_ptr<Sequence>> active;  // siblings stand together
-  std::size_t kv_bytes = 0;                       // that the active ones may need
-  GroupId served = 0;                             // the group admitted from last
+  Sequences active;          // siblings stand together
+  std::size_t kv_bytes = 0;  // that the active ones may need
+  GroupId served = 0;        // the group admitted from last
   EngineCounters counters;
 };
 
@@ -127,6 +87,7 @@ bool Engine::step() { return state_->step(); }
 EngineCounters Engine::counters() const noexcept {
   EngineCounters counters = state_->counters;
   counters.kv_bytes = state_->prefixes.size_bytes();
+  counters.kept_bytes = state_->queue.kept_bytes();
   return counters;
 }
 
@@ -134,111 +95,21 @@ void Engine::expect(std::span<const TokenId> ids, std::uint64_t steps) {
   state_->prefixes.expect(state_->space, ids, steps);
 }
 
-Result<std::vector<std::unique_ptr<Sequence>>> Engine::State::sequences_of(
-    const Group& group, const std::shared_ptr<GroupState>& state) const {
-  std::vector<std::unique_ptr<Sequence>> made;
-  const auto vocabulary = static_cast<TokenId>(model->config().vocabulary);
-  for (std::size_t r = 0; r < group.requests.size(); ++r) {
-    const Request& request = group.requests[r];
-    const auto refuse = [&](const Error& error) {
-      return Error{error.code, "request " + std::to_string(r) + ": " + error.message};
-    };
-    for (const TokenId id : request.prompt) {
-      if (id >= 0 && id < vocabulary) continue;
-      return refuse({ErrorCode::kInvalidArgument, "token " + std::to_string(id) +
-                                                      " is outside the vocabulary of " +
-                                                      std::to_string(vocabulary)});
-    }
-    if (request.samples == 0) return refuse({ErrorCode::kInvalidArgument, "0 samples"});
-    if (request.options.on_scored) {
-      return refuse({ErrorCode::kInvalidArgument, "the engine doesn't score prompts"});
-    }
-    const std::size_t length = std::min(
-        request.prompt.size() + generated_tokens_max(request.options), options.context_length_max);
-    const std::size_t blocks = (length + kKvBlockTokens - 1) / kKvBlockTokens;
-    if (blocks * block_bytes > options.kv_bytes_max) {
-      return refuse(
-          {ErrorCode::kResourceExhausted, "its " + std::to_string(length) + " tokens may need " +
-                                              std::to_string(blocks * block_bytes >> 20) +
-                                              " MiB of keys and values; the engine may hold " +
-                                              std::to_string(options.kv_bytes_max >> 20)});
-    }
-    for (std::size_t s = 0; s < request.samples; ++s) {
-      GenerateOptions sample = request.options;
-      sample.sampling.seed = sample_seed(sample.sampling.seed, s);
-      const AnswerId answer{r, s};
-      OnText on_text;
-      if (state->events.on_text) {
-        on_text = [events = state.get(), answer](std::string_view text) {
-          return events->events.on_text(answer, text);
-        };
-      }
-      auto decoding = Decoding::open(model->tokenizer(), request.prompt, sample,
-                                     options.context_length_max, std::move(on_text));
-      if (!decoding) return refuse(decoding.error());
-      made.push_back(std::make_unique<Sequence>(Sequence{state,
-                                                         answer,
-                                                         request.prompt,
-                                                         request.options.stop_token,
-                                                         std::move(*decoding),
-                                                         blocks * block_bytes,
-                                                         {},
-                                                         0,
-                                                         nullptr,
-                                                         0,
-                                                         0,
-                                                         false,
-                                                         {},
-                                                         {}}));
-    }
-  }
-  return made;
-}
-
 Result<Engine::GroupId> Engine::submit(Group group, EngineEvents events) {
-  auto state = std::make_shared<GroupState>(GroupState{0, group.depth, std::move(events)});
-  WEFT_TRY(made, state_->sequences_of(group, state));
-  const std::scoped_lock lock(state_->mutex);
-  if (state_->waiting.size() + made.size() > state_->options.queue_max) {
-    return Error{ErrorCode::kResourceExhausted,
-                 "the engine's queue holds " + std::to_string(state_->waiting.size()) + " of " +
-                     std::to_string(state_->options.queue_max) + " sequences; " +
-                     std::to_string(made.size()) + " more don't fit: try again later"};
-  }
-  state->id = ++state_->last_id;
-  for (auto& sequence : made) state_->waiting.push_back(std::move(sequence));
-  return state->id;
+  return state_->queue.submit(std::move(group), std::move(events));
 }
-
-void Engine::cancel(GroupId group) {
-  const std::scoped_lock lock(state_->mutex);
-  state_->cancelled.push_back(group);
+Result<std::size_t> Engine::add(GroupId group, const Request& request) {
+  return state_->queue.add(group, request);
 }
+void Engine::close(GroupId group) { state_->queue.close(group); }
+void Engine::cancel(GroupId group) { state_->queue.cancel(group); }
 
-/// Ends what was cancelled, by its group or its stop token, waiting or active.
 void Engine::State::end_cancelled() {
-  std::vector<std::unique_ptr<Sequence>> gone;
-  {
-    const std::scoped_lock lock(mutex);
-    const auto is_cancelled = [&](const Sequence& s) {
-      return s.stop.stop_requested() || std::ranges::count(cancelled, s.group->id) != 0;
-    };
-    for (auto& sequence : active) sequence->cancelled |= is_cancelled(*sequence);
-    for (auto it = waiting.begin(); it != waiting.end();) {
-      if (!is_cancelled(**it)) {
-        ++it;
-        continue;
-      }
-      gone.push_back(std::move(*it));
-      it = waiting.erase(it);
-    }
-    cancelled.clear();
-  }
-  for (auto& sequence : gone) {
+  for (const auto& sequence : queue.take_cancelled(active)) {
     sequence->decoding.cancel();
     end(*sequence, nullptr);
   }
-  for (auto& sequence : active) {
+  for (const auto& sequence : active) {
     if (!sequence->cancelled) continue;
     sequence->decoding.cancel();
     end(*sequence, nullptr);
@@ -246,26 +117,10 @@ void Engine::State::end_cancelled() {
   remove_ended();
 }
 
-/// Of the deepest groups the one after the group served last; the mutex is held.
-std::deque<std::unique_ptr<Sequence>>::iterator Engine::State::next_waiting() {
-  const auto turn = [&](const Sequence& s) { return s.group->id - served - 1; };  // wraps
-  return std::ranges::min_element(waiting, [&](const auto& a, const auto& b) {
-    if (a->group->depth != b->group->depth) return a->group->depth > b->group->depth;
-    return turn(*a) < turn(*b);
-  });
-}
-
 void Engine::State::admit() {
   while (active.size() < options.sequences_max) {
-    std::unique_ptr<Sequence> next;
-    {
-      const std::scoped_lock lock(mutex);
-      const auto it = next_waiting();
-      if (it == waiting.end()) return;
-      if (!active.empty() && kv_bytes + (*it)->kv_bytes > options.kv_bytes_max) return;
-      next = std::move(*it);
-      waiting.erase(it);
-    }
+    auto next = queue.take_next(served, kv_bytes);
+    if (next == nullptr) return;
     served = next->group->id;
     start(*next);
     // Beside its siblings, so that they attend together.
@@ -279,8 +134,17 @@ void Engine::State::admit() {
 void Engine::State::start(Sequence& sequence) {
   sequence.admitted = Clock::now();
   kv_bytes += sequence.kv_bytes;
-  prefixes.shrink(options.kv_bytes_max - std::min(kv_bytes, options.kv_bytes_max));
   resolve(sequence);
+  // What it has found it holds now: others may forget it.
+  queue.shrink_kept(options.kv_bytes_max - std::min(kv_bytes, options.kv_bytes_max),
+                    *sequence.group);
+  make_room();
+}
+
+/// Evicts prefixes that the active sequences and the open groups leave no room for.
+void Engine::State::make_room() {
+  const std::size_t taken = kv_bytes + queue.kept_bytes();
+  prefixes.shrink(options.kv_bytes_max - std::min(taken, options.kv_bytes_max));
 }
 
 /// Finds the beginning of the prompt: in the cache, or at an active sequence, which may still have
@@ -291,6 +155,7 @@ void Engine::State::resolve(Sequence& sequence) {
   // A prefix is what a sequence that read on would be truncated to.
   const bool can_go_back = runner->kv_memory()->truncate_max() == KvMemory::kNoLimit;
   KvCache found = can_go_back ? prefixes.find(space, prompt) : KvCache(runner->kv_memory());
+  if (auto kept = queue.kept(sequence); kept.length() > found.length()) found = std::move(kept);
   if (sequence.cache && sequence.cache->length() > found.length()) found = *sequence.cache;
   for (const auto& other : active) {
     if (other.get() == &sequence || other->decoding.ended()) continue;
@@ -310,6 +175,32 @@ void Engine::State::resolve(Sequence& sequence) {
   sequence.shared = sequence.cache->length();
 }
 
+/// How many tokens of its prompt each sequence reads in this step, of `room` together. Half of them
+/// are for those with the least left, so that a short prompt needn't wait for a long one; the rest
+/// goes by turn, so that a long one is never left standing.
+void Engine::State::share_room(std::size_t room) {
+  const auto left = [](const Sequence* s) {
+    return s->prompt.size() - s->cache->length() - s->reading;
+  };
+  std::vector<Sequence*> readers;
+  for (const auto& s : active) {
+    s->reading = 0;
+    if (!s->decodes() && s->leader == nullptr) readers.push_back(s.get());
+  }
+  const auto give = [&](std::span<Sequence* const> order, std::size_t tokens) {
+    for (Sequence* s : order) {
+      const std::size_t given = std::min(tokens, left(s));
+      s->reading += given;
+      tokens -= given;
+    }
+    return tokens;
+  };
+  auto nearest = readers;
+  std::ranges::stable_sort(nearest, {}, left);
+  const std::size_t half = room / 2;
+  give(readers, room - half + give(nearest, half));
+}
+
 /// What each sequence reads in this step: a token and its draft, or the next piece of its prompt.
 std::vector<Sequence*> Engine::State::plan(std::vector<Slice>& slices) {
   std::vector<Sequence*> reading;
@@ -326,27 +217,24 @@ std::vector<Sequence*> Engine::State::plan(std::vector<Slice>& slices) {
     }
   }
   if (decoding != 0) room = std::min(room, options.prefill_tokens_max);
+  for (const auto& s : active) {
+    if (s->leader == nullptr || s->leader->cache->length() < s->awaited) continue;
+    s->cache = s->leader->cache;
+    s->cache->truncate(s->awaited);
+    s->shared = s->awaited;
+    s->leader = nullptr;
+  }
+  share_room(room);
   for (const auto& sequence : active) {
     Sequence& s = *sequence;
-    if (s.leader != nullptr && s.leader->cache->length() >= s.awaited) {
-      s.cache = s.leader->cache;
-      s.cache->truncate(s.awaited);
-      s.shared = s.awaited;
-      s.leader = nullptr;
-    }
-    const std::size_t held = s.cache->length();
-    Slice slice;
-    if (s.decodes()) {
-      slice = {s.decoding.next(), &*s.cache, 0};
-    } else {
-      if (s.leader != nullptr || room == 0) continue;
-      slice.ids = std::span<const TokenId>(s.prompt).subspan(held);
-      slice.ids = slice.ids.first(std::min(room, slice.ids.size()));
-      slice.cache = &*s.cache;
-      const bool is_last = held + slice.ids.size() == s.prompt.size();
-      slice.first_wanted = is_last ? slice.ids.size() - 1 : slice.ids.size();
-      room -= slice.ids.size();
-      counters.prefilled_tokens += slice.ids.size();
+    Slice slice{.ids = s.decoding.next(), .cache = &*s.cache};
+    if (!s.decodes()) {
+      if (s.reading == 0) continue;
+      const std::size_t held = s.cache->length();
+      slice.ids = std::span<const TokenId>(s.prompt).subspan(held, s.reading);
+      const bool is_last = held + s.reading == s.prompt.size();
+      slice.first_wanted = is_last ? s.reading - 1 : s.reading;
+      counters.prefilled_tokens += s.reading;
     }
     if (slice.first_wanted < slice.ids.size()) s.decoding.begin();
     s.reading = slice.ids.size();
@@ -404,8 +292,9 @@ void Engine::State::end(Sequence& s, const Error* error) {
       ids.insert(ids.end(), made.ids.begin(), made.ids.end());
       ids.resize(std::min(ids.size(), s.cache->length()));
       prefixes.insert(space, ids, *s.cache);
+      queue.keep(s);
     }
-    prefixes.shrink(options.kv_bytes_max - std::min(kv_bytes, options.kv_bytes_max));
+    make_room();
   }
   if (!s.group->events.on_end) return;
   if (error != nullptr) {
@@ -417,7 +306,7 @@ void Engine::State::end(Sequence& s, const Error* error) {
 
 /// Followers of what has ended look for their beginning anew.
 void Engine::State::remove_ended() {
-  std::vector<std::unique_ptr<Sequence>> gone;
+  Sequences gone;
   for (auto& sequence : active) {
     if (sequence->decoding.ended()) gone.push_back(std::move(sequence));
   }

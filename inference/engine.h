@@ -40,6 +40,10 @@ struct Request {
 struct Group {
   std::vector<Request> requests;
   std::size_t depth = 0;  // deeper groups are admitted first
+  /// Late siblings may follow, by add() until close(). So long the keys and values of what all its
+  /// prompts begin with stay, once an answer has ended that had read them, and aren't evicted; but
+  /// if no sequence could run otherwise, they go and are read again.
+  bool is_open = false;
 };
 
 /// Which answer an event is about: indices in its group.
@@ -50,7 +54,8 @@ struct AnswerId {
   friend bool operator==(const AnswerId&, const AnswerId&) = default;
 };
 
-/// Called from step(), in the order of each answer's tokens; may call submit() and cancel().
+/// Called from step(), in the order of each answer's tokens; may call submit(), add(),
+/// close() and cancel().
 struct EngineEvents {
   /// A piece of an answer's text; false cancels that answer. May be empty.
   std::function<bool(AnswerId, std::string_view)> on_text;
@@ -68,6 +73,7 @@ struct EngineCounters {
   std::uint64_t shared_tokens = 0;     // of prompts, that were found in the cache or at a sibling
   std::uint64_t decoded_tokens = 0;    // of answers
   std::size_t kv_bytes = 0;            // of the prefix cache, now
+  std::size_t kept_bytes = 0;          // that open groups keep, now; mostly the cache's as well
 };
 
 class Engine {
@@ -85,7 +91,15 @@ class Engine {
   /// each request, named by its index; kResourceExhausted if the queue is full or a sequence alone
   /// would exceed kv_bytes_max.
   Result<GroupId> submit(Group group, EngineEvents events);
-  /// Ends the group's answers before the next step. From any thread; unknown ids are ignored.
+  /// Queues one more request of an open group; its index, which counts on from those submitted.
+  /// From any thread. Errors: as those of submit(), after which the group is as it was;
+  /// kInvalidArgument if the group isn't open.
+  Result<std::size_t> add(GroupId group, const Request& request);
+  /// The group takes no more requests and keeps nothing; its answers go on. From any thread; ids of
+  /// groups that aren't open are ignored. Each open group is to be closed or cancelled.
+  void close(GroupId group);
+  /// Ends the group's answers before the next step, and closes it. From any thread; unknown ids are
+  /// ignored.
   void cancel(GroupId group);
 
   /// One step for all active sequences; false if there was nothing to do. One thread at a time.
