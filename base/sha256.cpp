@@ -1,24 +1,20 @@
 #include "base/sha256.h"
 
-#include <openssl/evp.h>
-
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <new>
+#include <memory>
 #include <vector>
+
+#include "base/sha256_blocks.h"
 
 namespace weft {
 namespace {
 
 constexpr std::size_t kReadBytes = std::size_t{1} << 20;
-
-// EVP's digest calls fail only without memory or without the algorithm: neither is the caller's.
-void require(int ok) {
-  if (ok != 1) throw std::bad_alloc();
-}
 
 struct CloseFile {
   void operator()(std::FILE* file) const noexcept { std::fclose(file); }
@@ -26,30 +22,38 @@ struct CloseFile {
 
 }  // namespace
 
-void Sha256::Free::operator()(evp_md_ctx_st* context) const noexcept { EVP_MD_CTX_free(context); }
-
-Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
-  if (!context_) throw std::bad_alloc();
-  require(EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr));
-}
-
 void Sha256::update(std::span<const std::byte> bytes) {
-  require(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()));
+  const Sha256Blocks hash_blocks = sha256_blocks_best();
+  const std::size_t begun = bytes_ % kSha256BlockBytes;
+  bytes_ += bytes.size();
+  if (begun != 0) {
+    const auto part = bytes.first(std::min(bytes.size(), kSha256BlockBytes - begun));
+    std::ranges::copy(part, begun_.begin() + static_cast<std::ptrdiff_t>(begun));
+    bytes = bytes.subspan(part.size());
+    if (begun + part.size() < kSha256BlockBytes) return;
+    hash_blocks(state_, begun_.data(), 1);
+  }
+  const std::size_t blocks = bytes.size() / kSha256BlockBytes;
+  hash_blocks(state_, bytes.data(), blocks);
+  std::ranges::copy(bytes.subspan(blocks * kSha256BlockBytes), begun_.begin());
 }
 
+// Section 5.1.1: a 1 bit, zeros, and the length in bits end the last block.
 std::string Sha256::hex_digest() const {
-  const std::unique_ptr<evp_md_ctx_st, Free> copy(EVP_MD_CTX_new());
-  if (!copy) throw std::bad_alloc();
-  require(EVP_MD_CTX_copy_ex(copy.get(), context_.get()));
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned int length = 0;
-  require(EVP_DigestFinal_ex(copy.get(), digest.data(), &length));
+  Sha256 padded = *this;
+  constexpr std::size_t kLengthBytes = 8;
+  const std::size_t begun = bytes_ % kSha256BlockBytes;
+  const std::size_t room = kSha256BlockBytes - kLengthBytes;
+  const std::size_t size = (begun < room ? kSha256BlockBytes : 2 * kSha256BlockBytes) - begun;
+  std::array<std::byte, 2 * kSha256BlockBytes> padding = {std::byte{0x80}};
+  for (std::size_t i = 0; i < kLengthBytes; ++i) {
+    padding[size - 1 - i] = static_cast<std::byte>(bytes_ * 8 >> 8 * i);
+  }
+  padded.update(std::span(padding).first(size));
   constexpr char kHex[] = "0123456789abcdef";
   std::string hex;
-  hex.reserve(std::size_t{2} * length);
-  for (unsigned int i = 0; i < length; ++i) {
-    hex += kHex[digest[i] >> 4];
-    hex += kHex[digest[i] & 15];
+  for (const std::uint32_t word : padded.state_) {
+    for (int shift = 28; shift >= 0; shift -= 4) hex += kHex[word >> shift & 15];
   }
   return hex;
 }

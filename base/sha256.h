@@ -1,34 +1,31 @@
 #pragma once
 // SHA-256 (FIPS 180-4) of bytes that arrive in pieces, and of a file.
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <memory>
 #include <span>
 #include <stop_token>
 #include <string>
 
 #include "base/result.h"
 
-struct evp_md_ctx_st;  // OpenSSL's context
-
 namespace weft {
 
 class Sha256 {
  public:
-  Sha256();
-
   void update(std::span<const std::byte> bytes);
   /// The digest of the bytes so far, as 64 lower-case hex digits; more bytes may follow.
   std::string hex_digest() const;
 
  private:
-  struct Free {
-    void operator()(evp_md_ctx_st* context) const noexcept;
-  };
-  std::unique_ptr<evp_md_ctx_st, Free> context_;
+  std::array<std::uint32_t, 8> state_ = {  // section 5.3.3
+      0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+      0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+  std::array<std::byte, 64> begun_ = {};  // a block that isn't complete
+  std::uint64_t bytes_ = 0;               // so far
 };
 
 /// Bytes read so far and the file's size.

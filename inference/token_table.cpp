@@ -6,7 +6,6 @@
 namespace weft::inference {
 namespace {
 
-constexpr TokenId kFree = -1;
 // At two thirds load a run of this length has no chance to form unless somebody made it.
 constexpr std::size_t kProbesMax = 512;
 
@@ -50,15 +49,15 @@ TokenId TokenTable::append(std::string_view text) {
 Result<TokenId> TokenTable::index(TokenId id) {
   const std::string_view wanted = text(id);
   const std::uint64_t hash = hash_of(wanted);
-  const auto tag = static_cast<std::uint32_t>(hash >> 32);
   std::size_t at = home(hash);
   for (std::size_t probe = 0; probe < kProbesMax; ++probe) {
     Slot& slot = slots_[at];
-    if (slot.id == kFree) {
-      slot = {tag, id};
+    if (slot == 0) {
+      slot = slot_of(hash, id);
       return id;
     }
-    if (slot.tag == tag && text(slot.id) == wanted) return slot.id;
+    const TokenId other = id_of(slot);
+    if (slot == slot_of(hash, other) && text(other) == wanted) return other;
     if (++at == slots_.size()) at = 0;
   }
   return Error{ErrorCode::kCorrupt,
@@ -68,12 +67,12 @@ Result<TokenId> TokenTable::index(TokenId id) {
 
 std::optional<TokenId> TokenTable::find(std::string_view wanted) const noexcept {
   const std::uint64_t hash = hash_of(wanted);
-  const auto tag = static_cast<std::uint32_t>(hash >> 32);
   std::size_t at = home(hash);
   for (std::size_t probe = 0; probe < kProbesMax; ++probe) {
     const Slot slot = slots_[at];
-    if (slot.id == kFree) return std::nullopt;
-    if (slot.tag == tag && text(slot.id) == wanted) return slot.id;
+    if (slot == 0) return std::nullopt;
+    const TokenId id = id_of(slot);
+    if (slot == slot_of(hash, id) && text(id) == wanted) return id;
     if (++at == slots_.size()) at = 0;
   }
   return std::nullopt;

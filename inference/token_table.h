@@ -16,7 +16,10 @@ namespace weft::inference {
 /// Const members may run at once.
 class TokenTable {
  public:
-  /// `tokens` and `bytes` are what is going to be appended: the table doesn't grow its index.
+  static constexpr std::size_t kTokensMax = (std::size_t{1} << 24) - 1;
+
+  /// `tokens`, at most kTokensMax, and `bytes` are what is going to be appended: the table doesn't
+  /// grow its index.
   TokenTable(std::size_t tokens, std::size_t bytes);
 
   /// Adds the next id's text, without indexing it.
@@ -32,11 +35,18 @@ class TokenTable {
   std::size_t size() const noexcept { return ends_.size(); }
 
  private:
-  struct Slot {
-    std::uint32_t tag = 0;  // the hash's upper half: texts are looked at only where it agrees
-    TokenId id = -1;        // -1: free
-  };
+  static constexpr int kIdBits = 24;
 
+  /// 0: free. Else 1 + the id, and above it the hash's top bits: texts are looked at only where
+  /// these agree.
+  using Slot = std::uint32_t;
+
+  static Slot slot_of(std::uint64_t hash, TokenId id) noexcept {
+    return static_cast<Slot>(hash >> (32 + kIdBits) << kIdBits) | static_cast<Slot>(id + 1);
+  }
+  static TokenId id_of(Slot slot) noexcept {
+    return static_cast<TokenId>(slot & ((1U << kIdBits) - 1)) - 1;
+  }
   std::size_t home(std::uint64_t hash) const noexcept;  // a slot; the hash is 64 bits, mixed
 
   std::string arena_;

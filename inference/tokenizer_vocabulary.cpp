@@ -11,7 +11,7 @@ namespace weft::inference {
 namespace {
 
 // Many times the largest vocabulary in use; ids stay far inside TokenId.
-constexpr std::size_t kTokensMax = 1 << 24;
+constexpr std::size_t kTokensMax = TokenTable::kTokensMax;
 
 // Tokens that end an answer in some model family, whatever the metadata says of them: files made
 // with the wrong type for them are common.

@@ -3,8 +3,11 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
+#include <random>
 #include <string>
+#include <vector>
 
+#include "base/sha256_blocks.h"
 #include "tests/fakes/temp_dir.h"
 
 namespace weft {
@@ -38,6 +41,34 @@ TEST_CASE("SHA-256 does not depend on where its input is cut") {
     hash.update(std::as_bytes(std::span(text).subspan(cut)));
     REQUIRE(hash.hex_digest() == hex_of(text));
   }
+}
+
+TEST_CASE("the processor's SHA instructions do what the plain code does") {
+  if (sha256_blocks_best() == &sha256_blocks_plain) {
+    WARN("skipped: this processor has no SHA instructions");
+    return;
+  }
+  std::mt19937 random(1);
+  Sha256State plain = {};
+  Sha256State fast = {};
+  for (std::size_t blocks = 0; blocks < 40; ++blocks) {
+    std::vector<std::byte> data(blocks * kSha256BlockBytes);
+    for (std::byte& byte : data) byte = static_cast<std::byte>(random());
+    sha256_blocks_plain(plain, data.data(), blocks);
+    sha256_blocks_best()(fast, data.data(), blocks);
+    REQUIRE(fast == plain);
+  }
+}
+
+TEST_CASE("plain SHA-256 of 'abc' is that of FIPS 180-4") {
+  std::vector<std::byte> block(kSha256BlockBytes);
+  block[0] = std::byte{'a'}, block[1] = std::byte{'b'}, block[2] = std::byte{'c'};
+  block[3] = std::byte{0x80}, block[63] = std::byte{24};
+  Sha256State state = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                       0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+  sha256_blocks_plain(state, block.data(), 1);
+  CHECK(state == Sha256State{0xba7816bf, 0x8f01cfea, 0x414140de, 0x5dae2223, 0xb00361a3, 0x96177a9c,
+                             0xb410ff61, 0xf20015ad});
 }
 
 TEST_CASE("a file's SHA-256 is that of its bytes, with progress") {
