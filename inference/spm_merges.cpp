@@ -1,6 +1,7 @@
 #include "inference/spm_merges.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <queue>
 #include <string>
@@ -128,9 +129,28 @@ SpmToken ShortTokens::find(std::string_view text) const noexcept {
   return {};
 }
 
+void SparseScores::add(TokenId id, float score) {
+  const auto at = static_cast<std::size_t>(id);
+  Word& word = words_[at / 64];
+  if (word.added == 0) word.before = static_cast<std::uint32_t>(scores_.size());
+  word.added |= std::uint64_t{1} << at % 64;
+  scores_.push_back(score);
+}
+
+float SparseScores::find(TokenId id) const noexcept {
+  const auto at = static_cast<std::size_t>(id);
+  const Word& word = words_[at / 64];
+  const std::uint64_t bit = std::uint64_t{1} << at % 64;
+  if ((word.added & bit) == 0) return SpmToken::kNoScore;
+  return scores_[word.before + static_cast<std::size_t>(std::popcount(word.added & (bit - 1)))];
+}
+
 Result<void> SpmMerges::add(std::string_view text, SpmToken token) {
-  if (text.size() <= ShortTokens::kBytesMax) WEFT_TRY_VOID(short_.add(text, token));
-  scores_[static_cast<std::size_t>(token.id)] = token.score;
+  if (text.size() <= ShortTokens::kBytesMax) {
+    WEFT_TRY_VOID(short_.add(text, token));
+  } else {
+    long_scores_.add(token.id, token.score);
+  }
   token_bytes_max_ = std::max(token_bytes_max_, text.size());
   pairs_.add(text);
   return {};
@@ -141,7 +161,7 @@ SpmToken SpmMerges::find(const TokenTable& table, std::string_view text) const n
   if (text.size() > token_bytes_max_) return {};
   const auto id = table.find(text);
   if (!id) return {};
-  return {*id, scores_[static_cast<std::size_t>(*id)]};
+  return {*id, long_scores_.find(*id)};
 }
 
 SpmEncoder::SpmEncoder(const TokenTable& table, const SpmMerges& merges, std::size_t text_bytes)

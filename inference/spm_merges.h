@@ -74,6 +74,27 @@ class ShortTokens {
   std::vector<Slot> slots_;
 };
 
+/// Scores of some of a vocabulary's tokens, by id, in little memory. Const members may run at once.
+class SparseScores {
+ public:
+  /// For ids below `tokens`.
+  explicit SparseScores(std::size_t tokens) : words_(tokens / 64 + 1) {}
+
+  /// Precondition: `id` is above those added before.
+  void add(TokenId id, float score);
+  /// kNoScore for an id that wasn't added.
+  float find(TokenId id) const noexcept;
+
+ private:
+  struct Word {
+    std::uint64_t added = 0;   // a bit an id
+    std::uint32_t before = 0;  // how many scores those of the words before have
+  };
+
+  std::vector<Word> words_;
+  std::vector<float> scores_;  // in order of the ids
+};
+
 /// The merges of a vocabulary. Const members may run at once.
 class SpmMerges {
  public:
@@ -82,11 +103,12 @@ class SpmMerges {
   /// For ids below `tokens`; of what is added, `short_tokens` at most have
   /// ShortTokens::kBytesMax bytes or fewer.
   SpmMerges(std::size_t tokens, std::size_t short_tokens)
-      : scores_(tokens, SpmToken::kNoScore), short_(short_tokens) {
+      : long_scores_(tokens), short_(short_tokens) {
     byte_tokens.fill(kNone);
   }
 
-  /// Text may become this token. Precondition: `text` isn't empty and wasn't added before.
+  /// Text may become this token. Precondition: `text` isn't empty and wasn't added before; ids
+  /// come in ascending order.
   /// Errors: those of ShortTokens::add().
   Result<void> add(std::string_view text, SpmToken token);
   /// The token of `text`, a score of kNoScore if text never becomes it or there is none. `table`
@@ -98,7 +120,7 @@ class SpmMerges {
   TokenId unknown = kNone;               // then this token, or nothing, stands for a character
 
  private:
-  std::vector<float> scores_;  // by id
+  SparseScores long_scores_;  // of the tokens that aren't in short_
   ShortTokens short_;
   std::size_t token_bytes_max_ = 0;
   CharacterPairs pairs_;

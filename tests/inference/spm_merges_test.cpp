@@ -147,6 +147,20 @@ TEST_CASE("short tokens are told apart by their bytes and their size") {
   CHECK(tokens.find("b").score == SpmToken::kNoScore);
 }
 
+TEST_CASE("sparse scores are those that were added, and no others") {
+  constexpr TokenId kTokens = 1000;
+  SparseScores scores(kTokens);
+  const auto has = [](TokenId id) { return id % 3 == 1 || id / 64 == 5 || id == kTokens - 1; };
+  for (TokenId id = 0; id < kTokens; ++id) {
+    if (has(id) && id / 64 != 9) scores.add(id, -static_cast<float>(id));
+  }
+  for (TokenId id = 0; id < kTokens; ++id) {
+    INFO(id);
+    const bool added = has(id) && id / 64 != 9;
+    CHECK(scores.find(id) == (added ? -static_cast<float>(id) : SpmToken::kNoScore));
+  }
+}
+
 TEST_CASE("U+2581 is read as a space, and a space may be set before") {
   Vocabulary vocabulary;
   vocabulary.add(" a", 0);
