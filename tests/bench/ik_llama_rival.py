@@ -2,7 +2,7 @@
 """ik_llama.cpp, a rival of the rows `rivals` of tests/bench/run, through the C interface that its wheel binds.
 
     ik_llama_rival.py MODEL.gguf [--threads N] [--prompt N] [--generate N] [--repeat N]
-    ik_llama_rival.py MODEL.gguf --perplexity FILE [--context N]
+    ik_llama_rival.py MODEL.gguf --perplexity FILE [--context N] [--windows N]
 
 Run it with build/rivals/ik_llama/bin/python, which tests/bench/build_wheel_rivals makes. Prints one JSON object:
 tokens/s of a prompt read in one call and of tokens read one by one after it, without sampling, as llama-bench counts;
@@ -87,18 +87,25 @@ def speeds(model, args):
     return {"prefill_tokens_per_s": statistics.median(prefill), "decode_tokens_per_s": statistics.median(decode)}
 
 
-def perplexity(model, args):
-    text = open(args.perplexity, "rb").read()
+def tokens_of(model, text, bos):
     ids = (api.llama_token * (len(text) + 8))()
-    count = api.llama_tokenize(model, text, len(text), ids, len(ids), True, False)
+    return list(ids[:api.llama_tokenize(model, text, len(text), ids, len(ids), bos, False)])
+
+
+def perplexity(model, args):
+    ids = tokens_of(model, open(args.perplexity, "rb").read(), bos=False)
+    with_bos = tokens_of(model, b"a", bos=True)
+    begins = len(with_bos) > len(tokens_of(model, b"a", bos=False))
+    count = min(len(ids), args.windows * args.context) if args.windows else len(ids)
     context = open_context(model, args.context, args.threads, args.flash)
     vocabulary = api.llama_vocab_n_tokens(api.llama_model_get_vocab(model))
     batch = Batch(args.context)
     loss, scored = 0.0, 0
     for begin in range(0, count - args.context + 1, args.context):
         api.llama_kv_cache_clear(context)
-        window = list(ids[begin:begin + args.context])
-        window[0] = ids[0] if args.first_token else window[0]
+        window = ids[begin:begin + args.context]
+        if begins:
+            window[0] = with_bos[0]  # as llama.cpp's tool does
         batch.read(context, window, 0, all_logits=True)
         for i in range(args.context // 2, args.context - 1):
             row = np.ctypeslib.as_array(api.llama_get_logits_ith(context, i), (vocabulary,)).astype(np.float64)
@@ -116,9 +123,10 @@ def main():
     options.add_argument("--generate", type=int, default=64)
     options.add_argument("--repeat", type=int, default=1)
     options.add_argument("--context", type=int, default=512)
+    options.add_argument("--windows", type=int, default=0, help="score only so many; 0 = all")
     options.add_argument("--perplexity", metavar="FILE")
-    options.add_argument("--first-token", action="store_true", help="each window begins with the text's first token (BOS)")
-    options.add_argument("--repack", action=argparse.BooleanOptionalAction, default=True, help="weights repacked at load")
+    options.add_argument("--repack", action=argparse.BooleanOptionalAction, default=False,
+                         help="weights repacked at load: slower with these files")
     options.add_argument("--flash", action=argparse.BooleanOptionalAction, default=True, help="flash attention")
     args = options.parse_args()
     model = open_model(args.model, args.repack)
