@@ -37,7 +37,8 @@ Result<AnsweringAgent> AnsweringAgent::open(retrieval::CollectionStore& store,
   const std::size_t trained = model->config().context_length;
   WEFT_TRY(session, inference::Session::open(
                         std::move(model),
-                        {.context_length_max = std::min(options.context_length_max, trained)}));
+                        {.context_length_max = std::min(options.context_length_max, trained),
+                         .prefixes = options.prefixes}));
   return AnsweringAgent(store, std::move(session), options);
 }
 
@@ -111,6 +112,7 @@ Result<Answer> AnsweringAgent::ask(std::string_view question, const AnswerOption
   answer.usage.probe_tokens = bare.question_end;
   answer.thinking = std::move(made.thinking);
   answer.timing = made.timing;
+  answer.kv_bytes = session_.kv_bytes();
   answer.first_token = Seconds(gate.first_shown() == SteadyTime{} ? clock.steady_now() - start
                                                                   : gate.first_shown() - start);
   log.log(LogLevel::kInfo, "generated",

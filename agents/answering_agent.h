@@ -19,6 +19,7 @@
 #include "base/result.h"
 #include "inference/generate.h"
 #include "inference/model.h"
+#include "inference/prefix_cache.h"
 #include "retrieval/collection_store.h"
 #include "retrieval/document.h"
 #include "retrieval/query.h"
@@ -53,6 +54,7 @@ struct Answer {
   inference::FinishReason finish_reason = inference::FinishReason::kStop;
   inference::Usage usage;
   inference::Timing timing;
+  std::size_t kv_bytes = 0;  // of keys and values of prompt and answer
   std::chrono::duration<double> retrieval{};
   std::chrono::duration<double> probe{};  // reading the question without passages, for the gate
   std::chrono::duration<double> first_token{};  // from the question to the first text shown
@@ -63,11 +65,14 @@ inline constexpr std::string_view kAbstention = "The documents don't seem to ans
 
 struct AgentOptions {
   std::size_t context_length_max = 8192;
+  /// Where passages that were read are found again, by this agent and others of it: see
+  /// SessionOptions. Null: the last question's only. The answers are the same.
+  inference::PrefixCache* prefixes = nullptr;
   Logger* log = nullptr;         // told of each step; null is silent
   const Clock* clock = nullptr;  // null is the system's
 };
 
-/// Needs itself alone; several may share a model.
+/// Needs itself alone; several, on threads of their own, may share a model and a prefix cache.
 class AnsweringAgent {
  public:
   /// `store` is borrowed and outlives the agent. Errors: those of Session::open.
@@ -76,9 +81,9 @@ class AnsweringAgent {
                                      const AgentOptions& options = {});
 
   /// Text goes to `on_text` as it becomes certain: the first tokens are held back until the agent
-  /// has decided not to abstain. Cancelling returns what there is, with its finish reason.
-  /// Errors: kInvalidArgument for an empty question or options out of range, kNotFound for the
-  /// collection, those of the store and of generate().
+  /// has decided not to abstain (none with a threshold of 0). Cancelling returns what there is,
+  /// with its finish reason. Errors: kInvalidArgument for an empty question or options out of
+  /// range, kNotFound for the collection, those of the store and of generate().
   Result<Answer> ask(std::string_view question, const AnswerOptions& options = {},
                      const inference::OnText& on_text = {});
 

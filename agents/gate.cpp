@@ -16,16 +16,21 @@ void Gate::add_token(float log_probability) {
 
 bool Gate::add_text(std::string_view text) {
   text_ += text;
-  if (decided_) return show(text);
-  return answer_.size() < kHeldTokensMax || decide();
+  if (!decided_ && answer_.size() >= kHeldTokensMax) decide();
+  if (verdict_.abstains) return false;
+  // Where all is given there is nothing to wait for but the answer's own first token: what stood
+  // before it was the prefill.
+  const bool holds = options_.threshold > 0 ? !decided_ : answer_.empty();
+  return holds || show();
 }
 
 const Verdict& Gate::finish() {
   if (!decided_) decide();
+  if (!verdict_.abstains) show();
   return verdict_;
 }
 
-bool Gate::decide() {
+void Gate::decide() {
   decided_ = true;
   const Binding binding = bind_citations(text_, options_.question, options_.passages);
   verdict_.evidence = evidence_of({.question = options_.question,
@@ -36,12 +41,15 @@ bool Gate::decide() {
                                    .question_alone = options_.question_alone});
   verdict_.confidence = says_unknown(text_) || text_.empty() ? 0 : confidence(verdict_.evidence);
   verdict_.abstains = verdict_.confidence < options_.threshold;
-  return !verdict_.abstains && show(text_);
 }
 
-bool Gate::show(std::string_view text) {
+/// The text that wasn't shown yet.
+bool Gate::show() {
+  const std::string_view fresh = std::string_view(text_).substr(shown_);
+  if (fresh.empty()) return true;
+  shown_ = text_.size();
   if (first_shown_ == SteadyTime{}) first_shown_ = options_.clock.steady_now();
-  return !options_.on_text || text.empty() || options_.on_text(text);
+  return !options_.on_text || options_.on_text(fresh);
 }
 
 }  // namespace weft::agents

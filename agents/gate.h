@@ -19,7 +19,7 @@ struct GateOptions {
   std::string_view question;
   const std::vector<retrieval::PassageHit>& passages;
   std::vector<float> question_alone;  // likelihood.h, without passages
-  double threshold;
+  double threshold;                   // 0 gives all, and holds nothing back
   const Clock& clock;
   const inference::OnText& on_text;  // told of what is given, from the decision on
 };
@@ -48,13 +48,14 @@ class Gate {
   SteadyTime first_shown() const noexcept { return first_shown_; }  // zero if nothing was
 
  private:
-  bool decide();
-  bool show(std::string_view text);
+  void decide();
+  bool show();
 
   GateOptions options_;
   std::vector<float> question_;  // with the passages
   std::vector<float> answer_;
   std::string text_;
+  std::size_t shown_ = 0;  // bytes of it
   bool decided_ = false;
   Verdict verdict_;
   SteadyTime first_shown_{};

@@ -17,8 +17,9 @@ constexpr std::size_t kQuoteBytesMax = 240;
 
 Result<agents::AnsweringAgent> open_agent(Context& context, retrieval::CollectionStore& store,
                                           const Engine& engine) {
-  return agents::AnsweringAgent::open(
-      store, engine.model, {.context_length_max = engine.context_length(context.config)});
+  return agents::AnsweringAgent::open(store, engine.model,
+                                      {.context_length_max = engine.context_length(context.config),
+                                       .prefixes = engine.prefixes.get()});
 }
 
 agents::AnswerOptions answer_options(const Context& context) {
@@ -61,6 +62,7 @@ Json answer_json(const agents::Answer& answer, const Engine& engine) {
                {"finish_reason", inference::to_string(answer.finish_reason)},
                {"usage", usage_json(answer.usage)},
                {"timing", std::move(timing)},
+               {"kv_bytes", answer.kv_bytes},
                {"model", engine.name}};
   Json evidence = Json::object();
   const auto names = agents::Evidence::names();
@@ -95,9 +97,11 @@ std::string answer_text(const agents::Answer& answer, const Console& console) {
             "\n";
   }
   std::string speed = "confidence " + fixed(answer.confidence, 2);
+  const std::size_t cached = answer.usage.cached_tokens;
   if (answer.usage.answer_tokens > 0) {
     speed += ", first token after " + human_duration(answer.first_token.count()) + ", " +
-             std::to_string(answer.usage.prompt_tokens) + " prompt tokens at " +
+             std::to_string(answer.usage.prompt_tokens) + " prompt tokens" +
+             (cached == 0 ? "" : " (" + std::to_string(cached) + " of them cached)") + " at " +
              fixed(answer.timing.prefill_tokens_per_s(answer.usage), 0) + " tokens/s, " +
              std::to_string(answer.usage.answer_tokens) + " answer tokens at " +
              fixed(answer.timing.decode_tokens_per_s(answer.usage), 1) + " tokens/s";

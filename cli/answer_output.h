@@ -16,7 +16,7 @@ Result<agents::AnsweringAgent> open_agent(Context& context, retrieval::Collectio
                                           const Engine& engine);
 agents::AnswerOptions answer_options(const Context& context);
 
-/// {answer, abstained, confidence, citations, passages, usage, timing, model}
+/// {answer, abstained, confidence, citations, passages, usage, timing, kv_bytes, model}
 nlohmann::ordered_json answer_json(const agents::Answer& answer, const Engine& engine);
 /// What follows the streamed answer: citations, passages, speed.
 std::string answer_text(const agents::Answer& answer, const Console& console);

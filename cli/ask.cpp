@@ -30,6 +30,7 @@ Result<ExitCode> run_ask(Context& context, const Options& options) {
   WEFT_TRY(store, open_store(context));
   WEFT_TRY(engine, load_engine(context));
   WEFT_TRY(agent, open_agent(context, store, engine));
+  note_unused_think_flags(context, engine, options.show_thinking);
   auto asked = answer_options(context);
   asked.prefill = options.prefill;
   if (!options.batch.empty()) {
@@ -73,6 +74,7 @@ void add_answer_settings(CLI::App& verb, Parsed& parsed) {
   add_setting(verb, parsed, "-m,--model", "model.name");
   add_setting(verb, parsed, "--threads", "engine.threads");
   add_setting(verb, parsed, "--kv", "engine.kv");
+  add_setting(verb, parsed, "--prefix-cache", "engine.prefix_cache_mb");
   add_setting(verb, parsed, "--draft", "engine.draft");
   add_setting(verb, parsed, "--context", "engine.context");
 }

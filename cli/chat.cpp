@@ -58,6 +58,7 @@ Result<ExitCode> run_chat(Context& context, bool show_thinking) {
   WEFT_TRY(store, open_store(context));
   WEFT_TRY(engine, load_engine(context));
   WEFT_TRY(agent, open_agent(context, store, engine));
+  note_unused_think_flags(context, engine, show_thinking);
   Console& console = context.console;
   const bool prompt = isatty(STDIN_FILENO) == 1 && !console.json_result();
   if (prompt) {

@@ -223,6 +223,7 @@ Result<ExitCode> run_complete(Context& context, const Options& options) {
     WEFT_TRY_VOID(validate(request.generate.sampling));
   }
   WEFT_TRY(engine, load_engine(context, {.chat = !options.raw}));
+  note_unused_think_flags(context, engine, options.show_thinking);
   if (!options.batch.empty()) return run_lines(context, options, engine);
   WEFT_TRY(session,
            inference::Session::open(engine.model,

@@ -126,6 +126,11 @@ std::span<const Setting> settings() {
        .min = 64,
        .max = 1 << 20,
        .help = "most tokens a session holds (at most what the model was trained for)"},
+      {.key = "engine.prefix_cache_mb",
+       .fallback = std::int64_t{256},
+       .max = 1 << 20,
+       .help = "most memory for passages that were read, kept for the next questions, MiB; same "
+               "answers, sooner"},
       {.key = "engine.draft",
        .fallback = std::int64_t{10},
        .min = 0,

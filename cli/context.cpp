@@ -46,6 +46,8 @@ Result<Engine> load_engine(Context& context, const EngineUse& use) {
   };
   WEFT_TRY(model, inference::Model::load(path, *backend, options));
   engine.model = std::move(model);
+  engine.prefixes = std::make_unique<inference::PrefixCache>(
+      static_cast<std::size_t>(context.config.integer("engine.prefix_cache_mb")) << 20);
   progress.clear();
   if (use.chat && !engine.model->template_warning().empty()) {
     context.console.warn(engine.model->template_warning() +

@@ -12,6 +12,7 @@
 #include "cli/console.h"
 #include "cli/exit_code.h"
 #include "inference/model.h"
+#include "inference/prefix_cache.h"
 
 namespace weft::cli {
 
@@ -28,6 +29,7 @@ struct Engine {
   std::shared_ptr<const inference::Model> model;
   std::string name;  // as the user named it
   double load_seconds = 0;
+  std::unique_ptr<inference::PrefixCache> prefixes;  // outlives what is opened with it
 
   std::size_t context_length(const Config& config) const;
 };

@@ -42,6 +42,7 @@ Result<ExitCode> run_perplexity(Context& context, const Options& options) {
                                 {"tokens_scored", scored.tokens},
                                 {"windows", scored.nll_per_window.size()},
                                 {"ctx", options.window},
+                                {"kv_bytes", session.kv_bytes()},
                                 {"model", engine.name}});
   } else {
     context.console.print("perplexity " + fixed(scored.perplexity, 4) + " over " +

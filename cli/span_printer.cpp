@@ -1,11 +1,25 @@
 #include "cli/span_printer.h"
 
 #include <CLI/CLI.hpp>
+#include <string>
+
+#include "inference/think_span.h"
 
 namespace weft::cli {
 
 void add_show_thinking(CLI::App& verb, bool& shows) {
   verb.add_flag("--show-thinking", shows, "Print what the model thinks before its answer, too");
+}
+
+void note_unused_think_flags(const Context& context, const Engine& engine, bool shows_thinking) {
+  std::string flags = shows_thinking ? "--show-thinking" : "";
+  if (const auto& origin = context.config.entry("answer.think_tokens").origin;
+      origin == "flag --think-tokens") {
+    flags += flags.empty() ? "--think-tokens" : " and --think-tokens";
+  }
+  if (flags.empty() || inference::find_think_span(engine.model->tokenizer())) return;
+  context.console.note(engine.name + " has no marks of thinking, <think> and </think>: " + flags +
+                       " without effect");
 }
 
 inference::OnText SpanPrinter::on_think() {

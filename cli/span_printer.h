@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "cli/console.h"
+#include "cli/context.h"
 #include "inference/generate.h"
 
 namespace CLI {
@@ -14,6 +15,9 @@ namespace weft::cli {
 
 /// Adds --show-thinking; `shows` must outlive the parsing.
 void add_show_thinking(CLI::App& verb, bool& shows);
+
+/// Says so where flags about thinking were given and the model has no marks for it.
+void note_unused_think_flags(const Context& context, const Engine& engine, bool shows_thinking);
 
 /// Prints nothing where the result is JSON. Borrows the console, and is borrowed by what it gives.
 class SpanPrinter {

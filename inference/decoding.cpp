@@ -124,6 +124,8 @@ bool Decoding::add(const Draw& draw) {
   history_.push_back(draw.id);
   result_.log_probabilities.push_back(draw.log_probability);
   ++(thinks ? usage.think_tokens : usage.answer_tokens);
+  // What thinking broke off in the middle of a character comes before the answer, not at its end.
+  if (!thinks && !think(thoughts_.finish())) return end(FinishReason::kCancelled);
   if (!thinks && options_.on_token) options_.on_token(draw.id, draw.log_probability);
   const std::string_view piece = draw.place.is_mark ? "" : tokenizer_->piece(draw.id);
   const bool wants_more = thinks ? think(thoughts_.feed(piece)) : hand_out(stream_.feed(piece));

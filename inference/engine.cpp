@@ -29,7 +29,7 @@ struct Engine::State {
       : model(std::move(the_model)),
         options(wanted),
         runner(std::move(steps)),
-        prefixes(runner->kv_memory(), options.kv_bytes_max),
+        prefixes(options.kv_bytes_max),
         space{model->numerics()},
         queue(model, options, runner->kv_memory()) {}
 
@@ -154,7 +154,7 @@ void Engine::State::resolve(Sequence& sequence) {
   sequence.leader = nullptr;
   // A prefix is what a sequence that read on would be truncated to.
   const bool can_go_back = runner->kv_memory()->truncate_max() == KvMemory::kNoLimit;
-  KvCache found = can_go_back ? prefixes.find(space, prompt) : KvCache(runner->kv_memory());
+  KvCache found = prefixes.find(space, prompt, runner->kv_memory());
   if (auto kept = queue.kept(sequence); kept.length() > found.length()) found = std::move(kept);
   if (sequence.cache && sequence.cache->length() > found.length()) found = *sequence.cache;
   for (const auto& other : active) {
@@ -287,7 +287,7 @@ void Engine::State::end(Sequence& s, const Error* error) {
   if (s.cache) {
     kv_bytes -= s.kv_bytes;
     // What was read, for prompts to come: not a step that failed halfway.
-    if (error == nullptr && runner->kv_memory()->truncate_max() == KvMemory::kNoLimit) {
+    if (error == nullptr) {
       std::vector<TokenId> ids = s.prompt;
       ids.insert(ids.end(), made.ids.begin(), made.ids.end());
       ids.resize(std::min(ids.size(), s.cache->length()));

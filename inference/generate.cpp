@@ -13,24 +13,14 @@ using Clock = std::chrono::steady_clock;
 /// Makes the session's tokens equal `prompt`, with logits; returns how many were there already.
 Result<std::size_t> read_prompt(Session& session, std::span<const TokenId> prompt,
                                 const GenerateOptions& options) {
-  const auto held = session.tokens();
-  const auto differs = std::ranges::mismatch(held, prompt);
-  auto common = static_cast<std::size_t>(differs.in1 - held.begin());
-  // Where rows were read, no token is what was read.
-  const auto no_token = std::ranges::find(held.first(common), kNoToken);
-  common = static_cast<std::size_t>(no_token - held.begin());
   // The logits after token i - 1 are what scores token i.
   const std::size_t first = std::max<std::size_t>(options.scored_begin, 1);
   const bool scores = options.on_scored && first < options.scored_end;
-  if (scores) common = std::min(common, first - 1);
-  if (common == prompt.size() && common == held.size() && !session.logits().empty()) return common;
-  // The last token is read again for its logits.
-  common = std::min(common, prompt.size() - 1);
-  if (const auto kept = session.truncate(common); !kept) {
-    if (kept.error().code != ErrorCode::kUnsupported) return kept.error();
-    common = 0;  // the backend can't go back: all is read anew
-    WEFT_TRY_VOID(session.truncate(0));
+  if (!scores && !session.logits().empty() && std::ranges::equal(session.tokens(), prompt)) {
+    return prompt.size();
   }
+  // The last token is read again for its logits.
+  const std::size_t common = session.resume(prompt.first(scores ? first - 1 : prompt.size() - 1));
   if (!scores) {
     WEFT_TRY_VOID(session.append(prompt.subspan(common), options.stop_token));
     return common;
@@ -108,7 +98,9 @@ Result<Generation> generate(Session& session, std::span<const TokenId> prompt,
     if (cached.error().code != ErrorCode::kCancelled) return cached.error();
     decoding.cancel();
   } else {
+    session.remember();  // now, for those who ask while this one is answered
     WEFT_TRY_VOID(decode(session, decoding));
+    session.remember();
   }
   Generation result = std::move(decoding).finish();
   if (cached) {

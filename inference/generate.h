@@ -49,7 +49,7 @@ struct GenerateOptions {
   std::function<void(TokenId id, float log_probability)> on_token;
   /// How likely the model finds a part of the prompt: told of each token [scored_begin, scored_end)
   /// with ln p given those before it, before the first token of the answer. They are read anew even
-  /// where the session's cache holds them; a first token has no p and is skipped.
+  /// where they are known; a first token has no p and is skipped.
   std::size_t scored_begin = 0;
   std::size_t scored_end = 0;
   std::function<void(std::size_t index, float log_probability)> on_scored;
@@ -58,7 +58,7 @@ struct GenerateOptions {
 /// Tokens counted where they were spent.
 struct Usage {
   std::size_t prompt_tokens = 0;  // all of the prompt
-  std::size_t cached_tokens = 0;  // of these, found in the session's cache
+  std::size_t cached_tokens = 0;  // of these, found in the session or its prefix cache
   std::size_t think_tokens = 0;   // its marks included
   std::size_t answer_tokens = 0;
   std::size_t probe_tokens = 0;     // read beside the prompt, to judge the answer
@@ -89,11 +89,11 @@ struct Generation {
   Timing timing;
 };
 
-/// Continues `session` with `prompt`: the common prefix of what it has read is kept, the rest
-/// truncated and read anew. Cancelling isn't an error: the text so far is returned.
-/// Errors: kInvalidArgument for the options, an empty prompt or a scored part beyond it, or if the
-/// logits' changes leave no token; kResourceExhausted if the prompt leaves no room for one token,
-/// with both lengths; those of Session::append and of the logits processors.
+/// Continues `session` with `prompt`: the longest prefix that it or its prefix cache knows is kept,
+/// the rest read anew; prompt and answer are remembered there. Cancelling isn't an error: the text
+/// so far is returned. Errors: kInvalidArgument for the options, an empty prompt or a scored part
+/// beyond it, or if the logits' changes leave no token; kResourceExhausted if the prompt leaves no
+/// room for one token, with both lengths; those of Session::append and of the logits processors.
 Result<Generation> generate(Session& session, std::span<const TokenId> prompt,
                             const GenerateOptions& options, const OnText& on_text = {});
 

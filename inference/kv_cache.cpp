@@ -3,11 +3,22 @@
 #include <cassert>
 
 namespace weft::inference {
+namespace {
+
+/// Whether no other cache holds `block`. Then what others did with it has happened before: they may
+/// be on other threads, and use_count() alone orders nothing, but another owner's increment does,
+/// being acquire-release in libstdc++ as the decrements are.
+bool is_alone(const KvBlock& block) {
+  const KvBlock second = block;
+  return second.use_count() == 2;
+}
+
+}  // namespace
 
 void KvCache::extend(std::size_t new_length) {
   assert(new_length >= length_);
   const std::size_t partial = length_ % kKvBlockTokens;
-  if (new_length > length_ && partial != 0 && blocks_.back().use_count() > 1) {
+  if (new_length > length_ && partial != 0 && !is_alone(blocks_.back())) {
     blocks_.back() = memory_->copy(blocks_.back());
   }
   const std::size_t needed = (new_length + kKvBlockTokens - 1) / kKvBlockTokens;

@@ -55,6 +55,7 @@ class KvCache {
   /// How many caches hold block `i`.
   long owners(std::size_t i) const noexcept { return blocks_[i].use_count(); }
 
+  const KvMemory& memory() const noexcept { return *memory_; }
   const KvBlock& block(std::size_t i) const noexcept { return blocks_[i]; }
   /// Adds a block of another cache of the same memory, of which the first `tokens` (1..64) are
   /// held. Precondition: length() is whole blocks.

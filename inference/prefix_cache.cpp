@@ -11,6 +11,7 @@ struct PrefixCache::Node {
   Space space;  // of a root
   std::vector<TokenId> tokens;
   KvBlock block;
+  std::size_t bytes = 0;  // of the block
   std::uint64_t last_used = 0;
   std::uint64_t next_use = kUnknownUse;
   std::vector<std::unique_ptr<Node>> children;
@@ -32,10 +33,14 @@ struct PrefixCache::Node {
   }
 };
 
-PrefixCache::PrefixCache(std::shared_ptr<const KvMemory> memory, std::size_t bytes_max)
-    : memory_(std::move(memory)), block_bytes_(memory_->block_bytes()), bytes_max_(bytes_max) {}
+PrefixCache::PrefixCache(std::size_t bytes_max) : bytes_max_(bytes_max) {}
 
 PrefixCache::~PrefixCache() = default;
+
+std::size_t PrefixCache::size_bytes() const noexcept {
+  const std::scoped_lock lock(mutex_);
+  return bytes_;
+}
 
 PrefixCache::Node& PrefixCache::root(const Space& space) {
   for (const auto& root : roots_) {
@@ -46,8 +51,10 @@ PrefixCache::Node& PrefixCache::root(const Space& space) {
   return *made;
 }
 
-KvCache PrefixCache::find(const Space& space, std::span<const TokenId> ids) {
-  KvCache found(memory_);
+KvCache PrefixCache::find(const Space& space, std::span<const TokenId> ids,
+                          std::shared_ptr<const KvMemory> memory) {
+  KvCache found(std::move(memory));
+  const std::scoped_lock lock(mutex_);
   ++now_;
   for (const Node* node = &root(space); !ids.empty();) {
     const auto [child, n] = node->best(ids);
@@ -64,6 +71,8 @@ KvCache PrefixCache::find(const Space& space, std::span<const TokenId> ids) {
 
 void PrefixCache::insert(const Space& space, std::span<const TokenId> ids, const KvCache& cache) {
   assert(cache.length() >= ids.size());
+  if (bytes_max_ == 0 || cache.memory().truncate_max() != KvMemory::kNoLimit) return;
+  const std::scoped_lock lock(mutex_);
   ++now_;
   Node* node = &root(space);
   for (std::size_t b = 0; !ids.empty(); ++b) {
@@ -74,7 +83,8 @@ void PrefixCache::insert(const Space& space, std::span<const TokenId> ids, const
       // Another branch, unless the child was a beginning of this one: then it grows.
       if (child == nullptr || n < child->tokens.size()) {
         child = node->children.emplace_back(std::make_unique<Node>()).get();
-        ++blocks_;
+        child->bytes = cache.memory().block_bytes();
+        bytes_ += child->bytes;
       }
       child->tokens.assign(part.begin(), part.end());
       child->block = cache.block(b);
@@ -82,10 +92,11 @@ void PrefixCache::insert(const Space& space, std::span<const TokenId> ids, const
     child->last_used = now_;
     node = child;
   }
-  shrink(bytes_max_);
+  evict_until(bytes_max_);
 }
 
 void PrefixCache::expect(const Space& space, std::span<const TokenId> ids, std::uint64_t steps) {
+  const std::scoped_lock lock(mutex_);
   for (const Node* node = &root(space); !ids.empty();) {
     const auto [child, n] = node->best(ids);
     if (child == nullptr) break;
@@ -97,15 +108,20 @@ void PrefixCache::expect(const Space& space, std::span<const TokenId> ids, std::
 }
 
 void PrefixCache::shrink(std::size_t bytes) {
-  while (blocks_ > 0 && size_bytes() > bytes) evict_one();
+  const std::scoped_lock lock(mutex_);
+  evict_until(bytes);
+}
+
+void PrefixCache::evict_until(std::size_t bytes) {
+  while (bytes_ > bytes) evict_one();
 }
 
 void PrefixCache::evict_one() {
   Victim best;
   for (const auto& root : roots_) find_victim(*root, best);
+  bytes_ -= best.parent->children[best.child]->bytes;
   best.parent->children.erase(best.parent->children.begin() +
                               static_cast<std::ptrdiff_t>(best.child));
-  --blocks_;
 }
 
 /// Only leaves go: a block without those before it is of no use.

@@ -7,6 +7,7 @@
 
 #include "inference/backend.h"
 #include "inference/kv_cache.h"
+#include "inference/prefix_cache.h"
 #include "inference/sampler.h"
 
 namespace weft::inference {
@@ -31,7 +32,10 @@ struct Session::State {
   std::vector<TokenId> tokens;
   std::vector<float> logits;
   std::shared_ptr<Workspace> workspace;
+  PrefixCache* prefixes = nullptr;
 
+  PrefixCache::Space space() const { return {model->numerics()}; }
+  std::size_t token_length() const;
   Result<void> check(std::span<const TokenId> ids) const;
   Result<void> check_room(std::size_t count) const;
   /// `rows` as in Slice; what is read was checked before.
@@ -39,6 +43,11 @@ struct Session::State {
                     std::size_t first_wanted, const OnRow* on_row, const std::stop_token& stop);
   Result<void> hand_out(std::size_t begin, std::size_t count, const OnRow& on_row);
 };
+
+/// Of the tokens before the first row of floats: where rows were read, no token is what was read.
+std::size_t Session::State::token_length() const {
+  return static_cast<std::size_t>(std::ranges::find(tokens, kNoToken) - tokens.begin());
+}
 
 Result<void> Session::State::check(std::span<const TokenId> ids) const {
   if (ids.empty()) return Error{ErrorCode::kInvalidArgument, "no tokens to append"};
@@ -144,7 +153,8 @@ Result<Session> Session::open(std::shared_ptr<const Model> model, const SessionO
             std::move(cache),
             {},
             {},
-            std::make_shared<Workspace>(std::move(runner))});
+            std::make_shared<Workspace>(std::move(runner)),
+            options.prefixes});
   return Session(std::move(state));
 }
 
@@ -256,6 +266,35 @@ Result<void> Session::truncate(std::size_t length) {
   state_->tokens.resize(length);
   state_->logits.clear();
   return {};
+}
+
+std::size_t Session::resume(std::span<const TokenId> ids) {
+  State& state = *state_;
+  ids = ids.first(std::min(ids.size(), state.context_length));
+  const auto own = std::span<const TokenId>(state.tokens).first(state.token_length());
+  auto common = static_cast<std::size_t>(std::ranges::mismatch(own, ids).in1 - own.begin());
+  if (state.prefixes != nullptr && common < ids.size()) {
+    KvCache found = state.prefixes->find(state.space(), ids, state.workspace->runner->kv_memory());
+    if (found.length() > common) {
+      state.tokens.assign(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(found.length()));
+      state.cache = std::move(found);
+      state.logits.clear();
+      return state.tokens.size();
+    }
+  }
+  if (common == state.tokens.size()) return common;
+  if (!state.cache.can_truncate(common)) common = 0;
+  state.cache.truncate(common);
+  state.tokens.resize(common);
+  state.logits.clear();
+  return common;
+}
+
+void Session::remember() const {
+  const State& state = *state_;
+  if (state.prefixes == nullptr) return;
+  const auto ids = std::span<const TokenId>(state.tokens).first(state.token_length());
+  state.prefixes->insert(state.space(), ids, state.cache);
 }
 
 std::span<const float> Session::logits() const noexcept { return state_->logits; }

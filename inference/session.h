@@ -15,8 +15,13 @@
 
 namespace weft::inference {
 
+class PrefixCache;
+
 struct SessionOptions {
   std::size_t context_length_max = 0;  // tokens; 0 = what the model was trained for
+  /// What resume() finds and remember() fills, beside other sessions. Borrowed: it outlives the
+  /// session and its forks. Null: the session knows only what it has read itself.
+  PrefixCache* prefixes = nullptr;
 };
 
 /// How likely a model finds a continuation.
@@ -69,6 +74,14 @@ class Session {
   /// Errors: kInvalidArgument if there are fewer; kUnsupported if the backend can't go back so far
   /// (KvMemory::truncate_max; the CPU always can, also with sliding windows).
   Result<void> truncate(std::size_t length);
+
+  /// Makes what was read the longest beginning of `ids` that is known: what this session has read
+  /// last or, if that is more, what the prefix cache holds; or nothing, where the backend can't go
+  /// back. Returns its length, at most the context's. logits() are then empty, unless nothing was
+  /// forgotten.
+  std::size_t resume(std::span<const TokenId> ids);
+  /// Puts what was read, up to the first row of floats, into the prefix cache, if there is one.
+  void remember() const;
 
   std::span<const float> logits() const noexcept;    // (vocabulary), empty before the first append
   std::span<const TokenId> tokens() const noexcept;  // kNoToken for each row of floats

@@ -21,6 +21,7 @@ WEFT = sys.argv[1] if len(sys.argv) > 1 else "build/release/bin/weft"
 MODELS = os.environ.get("WEFT_TEST_MODELS", "")
 MODEL = os.path.join(MODELS, "smollm2-135m.gguf")
 HAS_MODEL = bool(MODELS) and os.path.exists(MODEL)
+QWEN = os.path.join(MODELS, "qwen2.5-coder-0.5b.gguf")
 BASE_MODEL = os.path.join(MODELS, "gemma-3-270m.gguf")
 HAS_BASE_MODEL = bool(MODELS) and os.path.exists(BASE_MODEL)
 ENCODER = os.path.join(MODELS, "all-minilm-l6-v2")
@@ -261,12 +262,13 @@ class Program(unittest.TestCase):
 
     @unittest.skipUnless(HAS_MODEL, "WEFT_TEST_MODELS has no smollm2-135m.gguf")
     def test_a_prefill_begins_the_turn_and_does_not_end_it(self):
-        plain = self.json("complete", "Say hello.", "-n", "1", "-m", MODEL)["prompt_ids"]
-        made = self.json("complete", "Say hello.", "-n", "3", "-m", MODEL, "--prefill", "Sure, I")
-        text = self.json("tokenize", "Sure, I", "-m", MODEL)["ids"]
-        self.assertEqual(made["prompt_ids"], plain + text)
-        self.assertEqual(made["usage"]["answer_tokens"], len(made["ids"]))
-        self.assertEqual(made["usage"]["think_tokens"], 0)
+        for model in filter(os.path.exists, (MODEL, QWEN)):  # the templates of smollm and qwen2
+            plain = self.json("complete", "Say hello.", "-n", "1", "-m", model)["prompt_ids"]
+            made = self.json("complete", "Say hello.", "-n", "3", "-m", model, "--prefill", "Sure, I")
+            text = self.json("tokenize", "Sure, I", "-m", model)["ids"]
+            self.assertEqual(made["prompt_ids"], plain + text)
+            self.assertEqual(made["usage"]["answer_tokens"], len(made["ids"]))
+            self.assertEqual(made["usage"]["think_tokens"], 0)
         self.assertIn("raw prompt", self.weft("complete", "--raw", "x", "--prefill", "y", "-m", MODEL, code=2).stderr)
 
     @unittest.skipUnless(HAS_BASE_MODEL, "WEFT_TEST_MODELS has no gemma-3-270m.gguf")
@@ -322,8 +324,9 @@ class Program(unittest.TestCase):
     def test_ask_has_the_documented_fields(self):
         self.weft("index", str(self.docs))
         answer = self.json("ask", "When did Apollo 11 land on the Moon?", "-m", MODEL, "--threshold", "0")
-        for field in ("answer", "abstained", "citations", "passages", "usage", "timing", "model"):
+        for field in ("answer", "abstained", "citations", "passages", "usage", "timing", "kv_bytes", "model"):
             self.assertIn(field, answer)
+        self.assertIn("cached_tokens", answer["usage"])
         for passage in answer["passages"]:
             self.assertLessEqual({"source", "start", "end", "score", "text"}, set(passage))
         refused = self.json("ask", "When did Apollo 11 land on the Moon?", "-m", MODEL, "--threshold", "1")
@@ -331,6 +334,20 @@ class Program(unittest.TestCase):
         nothing = self.json("ask", "xyzzy plugh", "-m", MODEL)
         self.assertTrue(nothing["abstained"])
         self.assertEqual(nothing["passages"], [])
+
+    @unittest.skipUnless(HAS_MODEL, "WEFT_TEST_MODELS has no smollm2-135m.gguf")
+    def test_chat_finds_passages_that_were_read_before(self):
+        self.weft("index", str(self.docs))
+        lines = "When did Apollo 11 land?\n/clear\nWhen did Viking 1 land?\n/clear\nApollo 11 landed when?\n"
+
+        def chat(*flags):
+            said = self.weft("chat", "--json", "-m", MODEL, "--threshold", "0", "-n", "4", "-k", "1", *flags, input=lines)
+            return [json.loads(line) for line in said.stdout.splitlines()]
+
+        cached, apart = chat(), chat("--prefix-cache", "0")
+        self.assertEqual([row["answer"] for row in cached], [row["answer"] for row in apart])
+        self.assertEqual([row["confidence"] for row in cached], [row["confidence"] for row in apart])
+        self.assertGreater(cached[2]["usage"]["cached_tokens"], apart[2]["usage"]["cached_tokens"])
 
     @unittest.skipUnless(HAS_MODEL, "WEFT_TEST_MODELS has no smollm2-135m.gguf")
     def test_bench_measures_beside_bounds(self):

@@ -9,6 +9,8 @@
 namespace weft::agents {
 namespace {
 
+constexpr double kLow = 1e-6;  // below any answer's confidence
+
 struct Fixture {
   std::vector<retrieval::PassageHit> passages = [] {
     retrieval::PassageHit hit;
@@ -38,7 +40,7 @@ struct Fixture {
 
 TEST_CASE("a short answer is held to its end, then given whole") {
   Fixture f;
-  Gate gate = f.gate(0);
+  Gate gate = f.gate(kLow);
   gate.add_question_token(-1);
   gate.add_question_token(-2);
   gate.add_token(-0.1F);
@@ -55,7 +57,7 @@ TEST_CASE("a short answer is held to its end, then given whole") {
 
 TEST_CASE("a long answer is decided on after 24 tokens and streams from there") {
   Fixture f;
-  Gate gate = f.gate(0);
+  Gate gate = f.gate(kLow);
   for (int i = 0; i < 23; ++i) {
     gate.add_token(-0.1F);
     CHECK(gate.add_text("a "));
@@ -69,6 +71,24 @@ TEST_CASE("a long answer is decided on after 24 tokens and streams from there") 
   CHECK(f.shown.ends_with("b c "));
   CHECK_FALSE(gate.finish().abstains);
   CHECK(gate.text().size() == 50);
+}
+
+TEST_CASE("without a threshold an answer streams from its first token, judged as it would be") {
+  Fixture held, f;
+  Gate waiting = held.gate(kLow), gate = f.gate(0);
+  for (Gate* each : {&waiting, &gate}) CHECK(each->add_text("The "));  // the prefill
+  CHECK(f.shown.empty());
+  for (int i = 0; i < 30; ++i) {
+    for (Gate* each : {&waiting, &gate}) {
+      each->add_token(i < 24 ? -0.1F : -7.0F);
+      CHECK(each->add_text(i == 0 ? "tower " : "a "));
+    }
+    if (i == 0) CHECK(f.shown == "The tower ");
+  }
+  CHECK(gate.finish().evidence.values() == waiting.finish().evidence.values());
+  CHECK(gate.finish().confidence == waiting.finish().confidence);
+  CHECK(f.shown == gate.text());
+  CHECK(held.shown == f.shown);
 }
 
 TEST_CASE("what is withheld is never shown and ends the generation") {
@@ -99,7 +119,7 @@ TEST_CASE("an answer that says it knows nothing, or nothing at all, has no confi
 TEST_CASE("a reader who leaves ends the generation") {
   Fixture f;
   f.reader_stays = false;
-  Gate gate = f.gate(0);
+  Gate gate = f.gate(kLow);
   bool goes_on = true;
   int tokens = 0;
   for (; goes_on && tokens < 100; ++tokens) {

@@ -54,7 +54,8 @@ const std::vector<std::pair<std::string, std::string>> kMerges = {
     {"o", "n"},      {"r", "e"},    {"e", "r"},          {"l", "l"},      {"\u0120", "w"},
     {"he", "ll"},    {"hell", "o"}, {"\u010A", "\u010A"}};
 
-void add_vocabulary(GgufWriter& writer, const std::string& splitter) {
+/// Returns its size.
+std::size_t add_vocabulary(GgufWriter& writer, const TinyModelOptions& options) {
   std::vector<std::string> tokens = byte_alphabet();
   std::vector<std::string> merges;
   for (const auto& [left, right] : kMerges) {
@@ -67,14 +68,20 @@ void add_vocabulary(GgufWriter& writer, const std::string& splitter) {
     tokens.emplace_back(control);
     kinds.push_back(3);
   }
+  for (const char* mark : {"<think>", "</think>"}) {
+    if (!options.think_marks) break;
+    tokens.emplace_back(mark);
+    kinds.push_back(4);
+  }
   writer.string("tokenizer.ggml.model", "gpt2");
-  writer.string("tokenizer.ggml.pre", splitter);
+  writer.string("tokenizer.ggml.pre", options.splitter);
   writer.strings("tokenizer.ggml.tokens", tokens);
   writer.i32s("tokenizer.ggml.token_type", kinds);
   writer.strings("tokenizer.ggml.merges", merges);
   writer.u32("tokenizer.ggml.bos_token_id", first_control);
   writer.u32("tokenizer.ggml.eos_token_id", first_control + 2);
   writer.boolean("tokenizer.ggml.add_bos_token", false);
+  return tokens.size();
 }
 
 class Tensors {
@@ -150,10 +157,9 @@ void add_hyperparameters(GgufWriter& writer, const TinyModelOptions& options) {
 GgufWriter tiny_model(const TinyModelOptions& options) {
   GgufWriter writer;
   add_hyperparameters(writer, options);
-  add_vocabulary(writer, options.splitter);
+  const std::uint64_t vocabulary = add_vocabulary(writer, options);
 
   constexpr float kLogitGain = 3;  // the logits' deviation: peaked, but not one-sided
-  const std::uint64_t vocabulary = 256 + kMerges.size() + 3;
   const std::uint64_t head_width =
       options.head_width != 0 ? options.head_width : options.width / options.heads;
   const std::uint64_t q_width = head_width * options.heads;

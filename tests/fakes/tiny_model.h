@@ -35,6 +35,7 @@ struct TinyModelOptions {
   std::map<std::string, inference::TensorType> types;
   bool separate_output = false;  // else the head is the embedding
   std::string chat_template;     // no key if empty
+  bool think_marks = false;      // adds <think> and </think> to the vocabulary
   std::uint64_t seed = 1;
 };
 

@@ -10,6 +10,7 @@
 
 #include "inference/engine.h"
 #include "inference/gguf.h"
+#include "inference/prefix_cache.h"
 #include "inference/session.h"
 #include "tests/fakes/reference_backend.h"
 #include "tests/fakes/reference_forward.h"
@@ -202,6 +203,15 @@ TEST_CASE("a backend that can't go back refuses to, and answers are the same") {
   const auto made = generate(session, prompt, options).value();
   CHECK(made.ids == expected.ids);
   CHECK(made.usage.cached_tokens == 0);  // read anew
+
+  PrefixCache prefixes(std::size_t{1} << 20);  // keeps nothing of it
+  for (int round = 0; round < 2; ++round) {
+    auto sharing = Session::open(model, {.prefixes = &prefixes}).value();
+    const auto again = generate(sharing, prompt, options).value();
+    CHECK(again.ids == expected.ids);
+    CHECK(again.usage.cached_tokens == 0);
+  }
+  CHECK(prefixes.size_bytes() == 0);
 
   auto engine = Engine::open(model).value();
   for (int round = 0; round < 2; ++round) {

@@ -1,10 +1,15 @@
 #include "inference/generate.h"
 
+#include <algorithm>
+#include <atomic>
 #include <catch2/catch.hpp>
+#include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "base/utf8.h"
+#include "inference/prefix_cache.h"
 #include "tests/inference/temporary_model.h"
 
 namespace weft::inference {
@@ -197,6 +202,130 @@ TEST_CASE("a common prefix is kept and changes nothing") {
   const Generation changed = f.run(session, options_for(10));
   CHECK(changed.usage.cached_tokens == 1);
   CHECK(changed.ids == fresh.ids);
+}
+
+/// What an answer has from the model, with the scores of the prompt's tokens [64, 70).
+struct Scored {
+  std::vector<TokenId> ids;
+  std::vector<float> log_probabilities;
+  std::vector<float> scores;
+  std::size_t cached = 0;
+
+  bool same_bits(const Scored& other) const {
+    return ids == other.ids && log_probabilities == other.log_probabilities &&
+           scores == other.scores;
+  }
+};
+
+Scored answer(Session& session, const std::vector<TokenId>& prompt, bool scores) {
+  GenerateOptions options = options_for(6);
+  Scored made;
+  if (scores) {
+    options.scored_begin = 64;
+    options.scored_end = 70;
+    options.on_scored = [&](std::size_t, float value) { made.scores.push_back(value); };
+  }
+  const auto result = generate(session, prompt, options).value();
+  made.ids = result.ids;
+  made.log_probabilities = result.log_probabilities;
+  made.cached = result.usage.cached_tokens;
+  return made;
+}
+
+/// Prompts that begin like others of them, up to the borders of blocks and past them.
+std::vector<std::vector<TokenId>> prompts_that_begin_alike(std::mt19937& random) {
+  const auto ids_of = [&](std::size_t n) {
+    std::vector<TokenId> ids(n);
+    for (TokenId& id : ids) id = static_cast<TokenId>(random() % 250);
+    return ids;
+  };
+  const auto common = ids_of(200);
+  std::vector<std::vector<TokenId>> prompts;
+  for (const std::size_t shared : {0UL, 1UL, 63UL, 64UL, 65UL, 129UL, 200UL}) {
+    auto prompt = ids_of(80);
+    prompt.insert(prompt.begin(), common.begin(),
+                  common.begin() + static_cast<std::ptrdiff_t>(shared));
+    prompts.push_back(prompt);
+  }
+  return prompts;
+}
+
+TEST_CASE("answers have the same bits with what other sessions have read as without") {
+  std::mt19937 random(4);
+  for (const char* architecture : {"llama", "gemma3"}) {
+    const auto model = tiny({.architecture = architecture});
+    PrefixCache prefixes(std::size_t{1} << 30);
+    const auto open = [&](PrefixCache* known) {
+      return Session::open(model, {.prefixes = known}).value();
+    };
+    auto first = open(&prefixes), second = open(&prefixes);
+    const auto prompts = prompts_that_begin_alike(random);
+    for (int round = 0; round < 2; ++round) {
+      for (std::size_t i = 0; i < prompts.size(); ++i) {
+        INFO(architecture << ", round " << round << ", prompt " << i);
+        const bool scores = i % 2 == 0;
+        auto alone = open(nullptr);
+        const Scored expected = answer(alone, prompts[i], scores);
+        CHECK(expected.cached == 0);
+        const Scored made = answer(i % 3 == 0 ? first : second, prompts[i], scores);
+        CHECK(made.same_bits(expected));
+        // All but the token whose logits come first.
+        if (round == 1) CHECK(made.cached == (scores ? 63 : prompts[i].size() - 1));
+      }
+    }
+    auto third = open(&prefixes);
+    CHECK(answer(third, prompts[1], false).cached == prompts[1].size() - 1);
+    CHECK(third.resume(std::vector<TokenId>{251, 252}) == 0);
+    CHECK(third.tokens().empty());
+  }
+}
+
+TEST_CASE("a resumed session keeps its logits only where it has forgotten nothing") {
+  Fixture f;
+  PrefixCache prefixes(std::size_t{1} << 30);
+  auto session = Session::open(f.model, {.prefixes = &prefixes}).value();
+  REQUIRE(session.append(f.prompt));
+  session.remember();
+  CHECK(session.resume(f.prompt) == f.prompt.size());
+  CHECK_FALSE(session.logits().empty());
+  auto other = Session::open(f.model, {.context_length_max = 3, .prefixes = &prefixes}).value();
+  CHECK(other.resume(f.prompt) == 3);  // what it can hold
+  CHECK(other.logits().empty());
+  CHECK(std::ranges::equal(other.tokens(), std::span(f.prompt).first(3)));
+  CHECK(session.resume(std::span(f.prompt).first(2)) == 2);
+  CHECK(session.logits().empty());
+}
+
+TEST_CASE("sessions on several threads share what they have read, within a limit") {
+  std::mt19937 random(5);
+  const auto model = tiny();
+  const auto prompts = prompts_that_begin_alike(random);
+  std::vector<Scored> expected;
+  for (const auto& prompt : prompts) {
+    auto alone = Session::open(model).value();
+    expected.push_back(answer(alone, prompt, false));
+  }
+  auto probe = Session::open(model).value();
+  REQUIRE(probe.append(std::vector<TokenId>{1}));
+  const std::size_t limit = 6 * probe.kv_bytes();  // too little: blocks go while others read them
+  PrefixCache prefixes(limit);
+  std::atomic<int> wrong = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (unsigned t = 0; t < 4; ++t) {
+      threads.emplace_back([&, t] {
+        std::mt19937 own(t);
+        auto session = Session::open(model, {.prefixes = &prefixes}).value();
+        for (int round = 0; round < 12; ++round) {
+          const std::size_t i = own() % prompts.size();
+          if (!answer(session, prompts[i], false).same_bits(expected[i])) ++wrong;
+          if (prefixes.size_bytes() > limit) ++wrong;
+        }
+      });
+    }
+  }
+  CHECK(wrong == 0);
+  CHECK(prefixes.size_bytes() > 0);
 }
 
 TEST_CASE("a full context ends the answer; a prompt that fills it is refused") {

@@ -71,6 +71,23 @@ struct Fixture {
   }
 };
 
+TEST_CASE("a character that thinking breaks off is told before the answer") {
+  Fixture f;
+  GenerateOptions options = f.scripted("{a\xC3}bcdef", 100);
+  std::string told;
+  options.on_think = [&](std::string_view text) {
+    told += text;
+    return true;
+  };
+  const auto made = f.run(options, [&](std::string_view text) {
+    told += text;
+    return true;
+  });
+  CHECK(made.thinking == "a\uFFFD");
+  CHECK(made.text == "bcdef");
+  CHECK(told == "a\uFFFDbcdef");
+}
+
 TEST_CASE("thinking is told apart from the answer, whose text and limits know nothing of it") {
   Fixture f;
   auto options = f.scripted("{stop,no}yes,stop", 100);
