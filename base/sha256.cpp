@@ -37,19 +37,24 @@ void Sha256::update(std::span<const std::byte> bytes) {
   require(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()));
 }
 
-std::string Sha256::hex_digest() const {
+Digest Sha256::digest() const {
   const std::unique_ptr<evp_md_ctx_st, Free> copy(EVP_MD_CTX_new());
   if (!copy) throw std::bad_alloc();
   require(EVP_MD_CTX_copy_ex(copy.get(), context_.get()));
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned int length = 0;
-  require(EVP_DigestFinal_ex(copy.get(), digest.data(), &length));
+  Digest digest{};
+  require(EVP_DigestFinal_ex(copy.get(), reinterpret_cast<unsigned char*>(digest.data()), nullptr));
+  return digest;
+}
+
+std::string Sha256::hex_digest() const { return to_hex(digest()); }
+
+std::string to_hex(const Digest& digest) {
   constexpr char kHex[] = "0123456789abcdef";
   std::string hex;
-  hex.reserve(std::size_t{2} * length);
-  for (unsigned int i = 0; i < length; ++i) {
-    hex += kHex[digest[i] >> 4];
-    hex += kHex[digest[i] & 15];
+  hex.reserve(2 * digest.size());
+  for (const std::byte byte : digest) {
+    hex += kHex[std::to_integer<unsigned>(byte) >> 4];
+    hex += kHex[std::to_integer<unsigned>(byte) & 15];
   }
   return hex;
 }

@@ -1,6 +1,7 @@
 #pragma once
 // SHA-256 (FIPS 180-4) of bytes that arrive in pieces, and of a file.
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -16,12 +17,17 @@ struct evp_md_ctx_st;  // OpenSSL's context
 
 namespace weft {
 
+/// A SHA-256, 32 bytes.
+using Digest = std::array<std::byte, 32>;
+
 class Sha256 {
  public:
   Sha256();
 
   void update(std::span<const std::byte> bytes);
-  /// The digest of the bytes so far, as 64 lower-case hex digits; more bytes may follow.
+  /// The digest of the bytes so far; more may follow.
+  Digest digest() const;
+  /// The same as 64 lower-case hex digits.
   std::string hex_digest() const;
 
  private:
@@ -30,6 +36,9 @@ class Sha256 {
   };
   std::unique_ptr<evp_md_ctx_st, Free> context_;
 };
+
+/// `digest` as 64 lower-case hex digits.
+std::string to_hex(const Digest& digest);
 
 /// Bytes read so far and the file's size.
 using HashProgress = std::function<void(std::uint64_t done, std::uint64_t total)>;
