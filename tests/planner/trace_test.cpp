@@ -369,7 +369,9 @@ TEST_CASE("A12: keys and values don't depend on threads") {
     const auto value = run->wait();
     REQUIRE(value);
     std::map<std::string, std::pair<Digest, Digest>> nodes;
-    for (const TraceEvent& event : *trace->events(run->id())) {
+    const auto events = trace->events(run->id());
+    REQUIRE(events);
+    for (const TraceEvent& event : *events) {
       if (event.kind == Kind::kDone) nodes[event.path] = {event.key, event.digest};
     }
     CHECK(nodes.size() == 11);
