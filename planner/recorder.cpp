@@ -138,8 +138,7 @@ Result<void> Recorder::lock() {
 Result<void> Recorder::load(const RunRow& run) {
   return state_->with_database([&](Database& database) {
     return each_event(
-        database, run.id,
-        [&](TraceEvent event, std::span<const std::byte> sealed) -> Result<void> {
+        database, run.id, [&](TraceEvent event, std::span<const std::byte> sealed) -> Result<void> {
           next_seq_ = event.seq + 1;
           if (!sealed.empty()) {
             WEFT_TRY(bytes, storage::unseal(*run.key, seal_place(run.id, event.seq), sealed));
@@ -243,10 +242,9 @@ std::chrono::nanoseconds Recorder::now() const { return at(clock_.steady_now());
 Result<void> Recorder::close(RunStatus status, const std::string& error) {
   if (mode_ == Mode::kReplay) return {};
   const auto closed = state_->with_database([&](Database& database) -> Result<void> {
-    WEFT_TRY(update,
-             database.prepare("UPDATE run SET status=?2, error=?3, ended_ns=?4 WHERE id=?1",
-                              run_->id, static_cast<std::int64_t>(status), error,
-                              nanoseconds(run_->started) + now().count()));
+    WEFT_TRY(update, database.prepare("UPDATE run SET status=?2, error=?3, ended_ns=?4 WHERE id=?1",
+                                      run_->id, static_cast<std::int64_t>(status), error,
+                                      nanoseconds(run_->started) + now().count()));
     return update.run();
   });
   held_.reset();

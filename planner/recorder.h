@@ -79,7 +79,8 @@ class Recorder {
   Result<void> close(RunStatus status, const std::string& error);
 
  private:
-  Recorder(std::shared_ptr<Trace::State> state, const Clock& clock) : state_(state), clock_(clock) {}
+  Recorder(std::shared_ptr<Trace::State> state, const Clock& clock)
+      : state_(state), clock_(clock) {}
   Result<void> create(const AnyProgram& program, std::uint64_t seed, const std::string& parent,
                       std::span<const std::byte> inputs);
   Result<void> lock();

@@ -201,7 +201,7 @@ class RunState : public std::enable_shared_from_this<RunState> {
   std::deque<Made> made_;  // still to be handed on: a list instead of recursion
   std::deque<std::pair<std::shared_ptr<Frame>, std::uint32_t>> growing_;  // maps to open more of
   std::vector<std::unique_ptr<Scope>> scopes_;  // of kScope nodes; they end with the run
-  const std::unique_ptr<Recorder> recorder_;  // null: nothing is recorded
+  const std::unique_ptr<Recorder> recorder_;    // null: nothing is recorded
   struct Asked {
     std::shared_ptr<Frame> frame;
     std::uint32_t node = 0;

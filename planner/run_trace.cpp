@@ -116,9 +116,9 @@ bool RunState::recall(const std::shared_ptr<Frame>& frame, std::uint32_t node) {
     if (const auto given = recorder_->given.find(path); given != recorder_->given.end()) {
       if (given->second.type() != what.code->output) {
         refuse(*frame, node,
-               Error{ErrorCode::kInvalidArgument,
-                     "the value given for it is of type " + given->second.type()->name + ", not " +
-                         what.code->output->name});
+               Error{ErrorCode::kInvalidArgument, "the value given for it is of type " +
+                                                      given->second.type()->name + ", not " +
+                                                      what.code->output->name});
       } else {
         give(frame, node, Kind::kDone, given->second);
       }
@@ -189,9 +189,9 @@ bool RunState::recall_unknown(const std::shared_ptr<Frame>& frame, std::uint32_t
     const std::string end = past.message.empty() ? "the process ended before it returned"
                                                  : "it failed: " + past.message;
     refuse(*frame, node,
-           Error{ErrorCode::kConflict,
-                 "it may be called once, it was, and " + end + "; resume with its value (--set " +
-                     path + "=VALUE) or allow another call (--redo " + path + ")"});
+           Error{ErrorCode::kConflict, "it may be called once, it was, and " + end +
+                                           "; resume with its value (--set " + path +
+                                           "=VALUE) or allow another call (--redo " + path + ")"});
     return true;
   }
   if (given->second.type() != frame->body->nodes[node].code->output) {
@@ -240,8 +240,7 @@ bool RunState::recall_answer(const std::shared_ptr<Frame>& frame, std::uint32_t 
   const auto past = recorder_->take_past(path);
   const bool is_same = past && past->key == key_of(*frame, node);
   if (past && !is_same && !forks) {
-    refuse(*frame, node,
-           Error{ErrorCode::kConflict, "its question isn't the one that was asked"});
+    refuse(*frame, node, Error{ErrorCode::kConflict, "its question isn't the one that was asked"});
     return true;
   }
   if (const auto given = recorder_->given.find(path); given != recorder_->given.end()) {
@@ -249,9 +248,8 @@ bool RunState::recall_answer(const std::shared_ptr<Frame>& frame, std::uint32_t 
       give(frame, node, Kind::kAnswered, given->second);
     } else {
       refuse(*frame, node,
-             Error{ErrorCode::kInvalidArgument, "the answer is of type " +
-                                                    given->second.type()->name + ", not " +
-                                                    type.name});
+             Error{ErrorCode::kInvalidArgument,
+                   "the answer is of type " + given->second.type()->name + ", not " + type.name});
     }
     return true;
   }

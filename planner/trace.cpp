@@ -137,8 +137,7 @@ Result<std::vector<TraceEvent>> Trace::events(std::string_view id) {
 Result<std::string> Trace::program(std::string_view id) {
   WEFT_TRY(row, state_->find(id));
   return state_->with_database([&](Database& database) -> Result<std::string> {
-    WEFT_TRY(select,
-             database.prepare("SELECT json FROM program WHERE hash=?1", row.program_hash));
+    WEFT_TRY(select, database.prepare("SELECT json FROM program WHERE hash=?1", row.program_hash));
     WEFT_TRY(is_there, select.step());
     if (!is_there) return Error{ErrorCode::kCorrupt, "the trace lacks a run's program"};
     return std::string(select.text(0));
@@ -186,8 +185,7 @@ Result<std::optional<std::string>> Trace::note(std::string_view id, std::string_
 Result<std::size_t> Trace::forget(std::string_view document) {
   WEFT_TRY(count, state_->with_database([&](Database& database) -> Result<std::size_t> {
     WEFT_TRY(transaction, storage::Transaction::begin(database));
-    WEFT_TRY(select,
-             database.prepare("SELECT run FROM run_document WHERE document=?1", document));
+    WEFT_TRY(select, database.prepare("SELECT run FROM run_document WHERE document=?1", document));
     WEFT_TRY(linked, numbers(std::move(select)));
     for (const std::int64_t run : linked) WEFT_TRY_VOID(redact(database, run));
     WEFT_TRY_VOID(transaction.commit());

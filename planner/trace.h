@@ -34,8 +34,8 @@ std::string_view to_string(RunStatus status) noexcept;
 struct TraceRun {
   std::string id;  // such as "20261127-061205-3f9a2c"
   RunStatus status = RunStatus::kRunning;
-  std::string program_hash;                // AnyProgram::hash()
-  std::string parent;                      // the run that it was forked from
+  std::string program_hash;  // AnyProgram::hash()
+  std::string parent;        // the run that it was forked from
   UnixTime started;
   std::chrono::nanoseconds duration{0};  // from its start to its last event
   Spend spent;

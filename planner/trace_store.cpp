@@ -36,8 +36,7 @@ Result<void> append(storage::Database& database, const EventRow& row) {
   bind_unless(!has_value, std::span<const std::byte>(event.digest));
   if (row.bytes) {
     if (!row.run->key) return Error{ErrorCode::kPermissionDenied, "the run is redacted"};
-    WEFT_TRY(sealed,
-             storage::seal(*row.run->key, seal_place(row.run->id, event.seq), *row.bytes));
+    WEFT_TRY(sealed, storage::seal(*row.run->key, seal_place(row.run->id, event.seq), *row.bytes));
     bind(std::span<const std::byte>(sealed));
   } else {
     bind(std::nullopt);
@@ -142,9 +141,7 @@ Result<std::unique_ptr<Trace>> Trace::open(const std::filesystem::path& path,
 Trace::~Trace() = default;
 
 Trace::State::State(storage::Database opened, std::shared_ptr<storage::RangeLocks> run_locks)
-    : locks(std::move(run_locks)),
-      database(std::move(opened)),
-      writer_([this] { write_all(); }) {}
+    : locks(std::move(run_locks)), database(std::move(opened)), writer_([this] { write_all(); }) {}
 
 Trace::State::~State() {
   {
@@ -239,8 +236,8 @@ Result<RunRow> Trace::State::find(std::string_view id) {
     if (row.name == id) return row;
     WEFT_TRY(another, select.step());
     if (another) {
-      return Error{ErrorCode::kInvalidArgument, "several runs begin with \"" + std::string(id) +
-                                                    "\": give more of the id"};
+      return Error{ErrorCode::kInvalidArgument,
+                   "several runs begin with \"" + std::string(id) + "\": give more of the id"};
     }
     return row;
   });

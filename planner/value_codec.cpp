@@ -35,9 +35,7 @@ PartsHash& PartsHash::add(std::span<const std::byte> bytes) {
   return *this;
 }
 
-PartsHash& PartsHash::add(std::int64_t number) {
-  return add(std::as_bytes(std::span(&number, 1)));
-}
+PartsHash& PartsHash::add(std::int64_t number) { return add(std::as_bytes(std::span(&number, 1))); }
 
 Digest value_digest(const Type& type, std::span<const std::byte> bytes) {
   return PartsHash().add("value").add(type.name).add(bytes).digest();

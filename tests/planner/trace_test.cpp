@@ -134,13 +134,14 @@ TEST_CASE("a replay makes the same values and calls nothing") {
   CHECK(calls["last"] == 2);
 }
 
-TEST_CASE("another program doesn't replay a run, but forks it: what changed and what follows runs") {
+TEST_CASE(
+    "another program doesn't replay a run, but forks it: what changed and what follows runs") {
   Fixture f;
   Calls calls;
   std::atomic<bool> broken = false;
   const auto trace = f.open();
-  auto run = f.runtime.start(chain(calls, broken), Inputs().set<Int>("n", 4),
-                             {.trace = trace.get()});
+  auto run =
+      f.runtime.start(chain(calls, broken), Inputs().set<Int>("n", 4), {.trace = trace.get()});
   const std::string id = run->id();
   REQUIRE(run->wait());
   const auto changed = chain(calls, broken, 2);
@@ -191,8 +192,8 @@ TEST_CASE("a function with another fingerprint is a divergence that names its no
     return *g.build(g.call<Int>("model", code, {}, g.input<Int>("n")));
   };
   const auto trace = f.open();
-  auto run = f.runtime.start(program("weights 1"), Inputs().set<Int>("n", 1),
-                             {.trace = trace.get()});
+  auto run =
+      f.runtime.start(program("weights 1"), Inputs().set<Int>("n", 1), {.trace = trace.get()});
   REQUIRE(run->wait());
   auto replayed = f.runtime.replay_any(program("weights 2"), run->id(), {.trace = trace.get()});
   const auto value = replayed->wait_value();
@@ -254,8 +255,8 @@ TEST_CASE("elements that a collecting map does without are missing again") {
       {}, parts);
   const auto program = g.build(sum);
   const auto trace = f.open();
-  auto run = f.runtime.start(*program, Inputs().set<Ints>("list", {1, 2, 3}),
-                             {.trace = trace.get()});
+  auto run =
+      f.runtime.start(*program, Inputs().set<Ints>("list", {1, 2, 3}), {.trace = trace.get()});
   REQUIRE_FALSE(run->wait());
   broken = false;
   auto again = f.runtime.resume(*program, run->id(), {}, {.trace = trace.get()});
@@ -317,9 +318,9 @@ TEST_CASE("A24: a run that asks ends, and another process's answers finish it in
     CHECK(*second->wait() == "n=3");
     CHECK(before == 1);
     CHECK(after == 1);
-    CHECK(f.runtime.replay_any(make(), id, {.trace = trace.get()})
-              ->wait_value()
-              ->as<std::string>() == "n=3");
+    CHECK(
+        f.runtime.replay_any(make(), id, {.trace = trace.get()})->wait_value()->as<std::string>() ==
+        "n=3");
   }
 }
 
@@ -343,8 +344,9 @@ TEST_CASE("A12: keys and values don't depend on threads") {
   const auto make = [] {
     Graph g;
     const auto squares = g.map(
-        "square", [](Ctx& ctx, const Int& n) { return n * n + static_cast<Int>(ctx.random().below(5)); },
-        {}, g.input<Ints>("list"));
+        "square",
+        [](Ctx& ctx, const Int& n) { return n * n + static_cast<Int>(ctx.random().below(5)); }, {},
+        g.input<Ints>("list"));
     const auto grown = g.loop(
         "grow", squares,
         [](Graph& inside, Out<Ints> state) {
@@ -481,8 +483,8 @@ TEST_CASE("two at once don't work on one run") {
   Graph g;
   const auto program = g.build(g.ask<Int>("age", g.input<std::string>("question")));
   const auto trace = f.open();
-  auto run = f.runtime.start(*program, Inputs().set<std::string>("question", "?"),
-                             {.trace = trace.get()});
+  auto run =
+      f.runtime.start(*program, Inputs().set<std::string>("question", "?"), {.trace = trace.get()});
   CHECK(run->wait().error().code == ErrorCode::kSuspended);
   const auto other = f.open();
   std::atomic<bool> go = false;
@@ -507,12 +509,12 @@ TEST_CASE("values of every type come back from their bytes") {
   CHECK(round(make_value<bool>(true))->as<bool>());
   CHECK(round(make_value<Int>(-5))->as<Int>() == -5);
   CHECK(round(make_value<double>(0.1))->as<double>() == 0.1);
-  CHECK(std::isinf(round(make_value<double>(std::numeric_limits<double>::infinity()))->as<double>()));
+  CHECK(
+      std::isinf(round(make_value<double>(std::numeric_limits<double>::infinity()))->as<double>()));
   CHECK(round(make_value<std::string>("a\xff\0b"))->as<std::string>() == "a\xff\0b");
   CHECK(round(make_value<Ints>({1, 2}))->as<Ints>() == Ints{1, 2});
-  const Partial<Int> partial{.indices = {0, 2},
-                             .values = {7, 9},
-                             .missing = {{1, ErrorCode::kNetwork, "no answer"}}};
+  const Partial<Int> partial{
+      .indices = {0, 2}, .values = {7, 9}, .missing = {{1, ErrorCode::kNetwork, "no answer"}}};
   CHECK(round(make_value<Partial<Int>>(partial))->as<Partial<Int>>() == partial);
   const auto bytes = encode(make_value<std::string>("text"));
   for (std::size_t cut = 0; cut < bytes.size(); ++cut) {
