@@ -84,9 +84,8 @@ void bench_nodes(Machine& machine, const char* level, Durability durability, boo
     const auto program = chain(length, effect);
     std::vector<double> times;
     for (int repeat = 0; repeat < (quick ? 1 : 7); ++repeat) {
-      times.push_back(seconds_of([&] {
-        must(machine.runtime.run(program, inputs, {.trace = trace.get()}));
-      }));
+      times.push_back(
+          seconds_of([&] { must(machine.runtime.run(program, inputs, {.trace = trace.get()})); }));
     }
     print_row(name + ", " + level, median(times) / length * 1e6, "us");
   };
@@ -161,9 +160,9 @@ void bench_suspended(Machine& machine, bool quick) {
   const weft::test::TempDir folder;
   const auto trace = must(Trace::open(folder / "trace.db", {}));
   Graph g;
-  const auto question =
-      g.node("question", [](Ctx&, const Int& n) { return "Pay " + std::to_string(n) + "?"; }, {},
-             g.input<Int>("n"));
+  const auto question = g.node(
+      "question", [](Ctx&, const Int& n) { return "Pay " + std::to_string(n) + "?"; }, {},
+      g.input<Int>("n"));
   const auto program = must(g.build(g.node(
       "pay", [](Ctx&, const bool& yes, const Int& n) { return yes ? n : 0; }, {},
       g.ask<bool>("approve", question), g.input<Int>("m"))));
