@@ -1,11 +1,16 @@
 #include "storage/sealed_bytes.h"
 
-#include <openssl/evp.h>
-#include <openssl/rand.h>
+#include <sys/random.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <limits>
 #include <memory>
 #include <new>
+#include <string>
+
+#include "storage/crypto_library.h"
 
 namespace weft::storage {
 namespace {
@@ -14,7 +19,8 @@ constexpr std::size_t kNonceBytes = 12;
 constexpr std::size_t kTagBytes = 16;
 
 struct Free {
-  void operator()(EVP_CIPHER_CTX* context) const noexcept { EVP_CIPHER_CTX_free(context); }
+  decltype(Crypto::EVP_CIPHER_CTX_free) free;
+  void operator()(EVP_CIPHER_CTX* context) const noexcept { free(context); }
 };
 using Context = std::unique_ptr<EVP_CIPHER_CTX, Free>;
 
@@ -28,21 +34,25 @@ void require(int ok) {
   if (ok != 1) throw std::bad_alloc();
 }
 
-Context begin(const SealKey& key, const std::byte* nonce, std::string_view place, bool encrypts) {
-  Context context(EVP_CIPHER_CTX_new());
+Context begin(const Crypto& ssl, const SealKey& key, const std::byte* nonce, std::string_view place,
+              bool encrypts) {
+  Context context(ssl.EVP_CIPHER_CTX_new(), Free{ssl.EVP_CIPHER_CTX_free});
   if (!context) throw std::bad_alloc();
-  require(EVP_CipherInit_ex(context.get(), EVP_aes_256_gcm(), nullptr, plain(key.data()),
-                            plain(nonce), encrypts ? 1 : 0));
+  require(ssl.EVP_CipherInit_ex(context.get(), ssl.EVP_aes_256_gcm(), nullptr, plain(key.data()),
+                                plain(nonce), encrypts ? 1 : 0));
   int length = 0;
-  require(EVP_CipherUpdate(context.get(), nullptr, &length,
-                           reinterpret_cast<const unsigned char*>(place.data()),
-                           static_cast<int>(place.size())));
+  require(ssl.EVP_CipherUpdate(context.get(), nullptr, &length,
+                               reinterpret_cast<const unsigned char*>(place.data()),
+                               static_cast<int>(place.size())));
   return context;
 }
 
+/// At most 256 bytes, which the kernel gives all at once.
 Result<void> fill_random(std::span<std::byte> bytes) {
-  if (RAND_bytes(plain(bytes.data()), static_cast<int>(bytes.size())) == 1) return {};
-  return Error{ErrorCode::kIo, "the system gives no random numbers to make a key from"};
+  const auto got = ::getrandom(bytes.data(), bytes.size(), 0);
+  if (got == static_cast<ssize_t>(bytes.size())) return {};
+  return Error{ErrorCode::kIo,
+               std::string("the system gives no random numbers: ") + std::strerror(errno)};
 }
 
 }  // namespace
@@ -58,15 +68,17 @@ Result<std::vector<std::byte>> seal(const SealKey& key, std::string_view place,
   if (bytes.size() > std::numeric_limits<int>::max() - kNonceBytes - kTagBytes) {
     return Error{ErrorCode::kResourceExhausted, "a sealed value may have 2 GiB at most"};
   }
+  WEFT_TRY(ssl, crypto());
   std::vector<std::byte> sealed(kNonceBytes + bytes.size() + kTagBytes);
   WEFT_TRY_VOID(fill_random(std::span(sealed).first(kNonceBytes)));
-  const Context context = begin(key, sealed.data(), place, true);
+  const Context context = begin(*ssl, key, sealed.data(), place, true);
   int length = 0;
   std::byte* body = sealed.data() + kNonceBytes;
-  require(EVP_CipherUpdate(context.get(), plain(body), &length, plain(bytes.data()),
-                           static_cast<int>(bytes.size())));
-  require(EVP_CipherFinal_ex(context.get(), plain(body) + length, &length));
-  require(EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_GCM_GET_TAG, kTagBytes, body + bytes.size()));
+  require(ssl->EVP_CipherUpdate(context.get(), plain(body), &length, plain(bytes.data()),
+                                static_cast<int>(bytes.size())));
+  require(ssl->EVP_CipherFinal_ex(context.get(), plain(body) + length, &length));
+  require(ssl->EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_GCM_GET_TAG, kTagBytes,
+                                   body + bytes.size()));
   return sealed;
 }
 
@@ -78,16 +90,18 @@ Result<std::vector<std::byte>> unseal(const SealKey& key, std::string_view place
       sealed.size() > std::size_t{std::numeric_limits<int>::max()}) {
     return wrong;
   }
+  WEFT_TRY(ssl, crypto());
   std::vector<std::byte> bytes(sealed.size() - kNonceBytes - kTagBytes);
-  const Context context = begin(key, sealed.data(), place, false);
+  const Context context = begin(*ssl, key, sealed.data(), place, false);
   int length = 0;
-  require(EVP_CipherUpdate(context.get(), plain(bytes.data()), &length,
-                           plain(sealed.data() + kNonceBytes), static_cast<int>(bytes.size())));
+  require(ssl->EVP_CipherUpdate(context.get(), plain(bytes.data()), &length,
+                                plain(sealed.data() + kNonceBytes),
+                                static_cast<int>(bytes.size())));
   std::array<std::byte, kTagBytes> tag{};
   std::copy(sealed.end() - kTagBytes, sealed.end(), tag.begin());
-  require(EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_GCM_SET_TAG, kTagBytes, tag.data()));
+  require(ssl->EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_GCM_SET_TAG, kTagBytes, tag.data()));
   unsigned char rest = 0;
-  if (EVP_CipherFinal_ex(context.get(), &rest, &length) != 1) return wrong;
+  if (ssl->EVP_CipherFinal_ex(context.get(), &rest, &length) != 1) return wrong;
   return bytes;
 }
 

@@ -18,7 +18,7 @@ using SealKey = std::array<std::byte, 32>;
 Result<SealKey> make_seal_key();
 
 /// 28 bytes longer than `bytes`. `place` says where they belong and must be the same at unseal().
-/// Errors: kIo if the system has no random numbers.
+/// Errors: kIo if the system has no random numbers; kNotFound if OpenSSL is not there.
 Result<std::vector<std::byte>> seal(const SealKey& key, std::string_view place,
                                     std::span<const std::byte> bytes);
 
