@@ -28,10 +28,19 @@ std::string_view to_string(ErrorCode code) noexcept {
       return "deadline_exceeded";
     case ErrorCode::kConflict:
       return "conflict";
+    case ErrorCode::kSuspended:
+      return "suspended";
     case ErrorCode::kInternal:
       return "internal";
   }
   return "unknown";
+}
+
+std::optional<ErrorCode> error_code_named(std::string_view name) noexcept {
+  for (int code = 0; code <= static_cast<int>(ErrorCode::kInternal); ++code) {
+    if (to_string(static_cast<ErrorCode>(code)) == name) return static_cast<ErrorCode>(code);
+  }
+  return std::nullopt;
 }
 
 Error Error::with_context(std::string_view context) const& {

@@ -2,6 +2,7 @@
 // Why an operation failed: a code to branch on, a message to read, and the line that found out.
 
 #include <cstdint>
+#include <optional>
 #include <source_location>
 #include <string>
 #include <string_view>
@@ -22,11 +23,14 @@ enum class ErrorCode : std::uint8_t {
   kCancelled,          // the caller stopped it
   kDeadlineExceeded,   // its time ran out
   kConflict,           // somebody else holds or changed it
+  kSuspended,          // it waits for a person's answer, and can go on when that is there
   kInternal,           // a bug of ours
 };
 
 /// The code's name as it stands in JSON output, such as "not_found".
 std::string_view to_string(ErrorCode code) noexcept;
+/// The code of such a name.
+std::optional<ErrorCode> error_code_named(std::string_view name) noexcept;
 
 /// A failure as a value. The message says what, where, why and, where it can, what to try.
 // clang-tidy doesn't follow the variant in which a Result keeps its Error, and thinks it unset.

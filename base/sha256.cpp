@@ -39,7 +39,7 @@ void Sha256::update(std::span<const std::byte> bytes) {
 }
 
 // Section 5.1.1: a 1 bit, zeros, and the length in bits end the last block.
-std::string Sha256::hex_digest() const {
+Digest Sha256::digest() const {
   Sha256 padded = *this;
   constexpr std::size_t kLengthBytes = 8;
   const std::size_t begun = bytes_ % kSha256BlockBytes;
@@ -50,10 +50,22 @@ std::string Sha256::hex_digest() const {
     padding[size - 1 - i] = static_cast<std::byte>(bytes_ * 8 >> 8 * i);
   }
   padded.update(std::span(padding).first(size));
+  Digest digest{};
+  for (std::size_t i = 0; i < digest.size(); ++i) {
+    digest[i] = static_cast<std::byte>(padded.state_[i / 4] >> (24 - i % 4 * 8));
+  }
+  return digest;
+}
+
+std::string Sha256::hex_digest() const { return to_hex(digest()); }
+
+std::string to_hex(const Digest& digest) {
   constexpr char kHex[] = "0123456789abcdef";
   std::string hex;
-  for (const std::uint32_t word : padded.state_) {
-    for (int shift = 28; shift >= 0; shift -= 4) hex += kHex[word >> shift & 15];
+  hex.reserve(2 * digest.size());
+  for (const std::byte byte : digest) {
+    hex += kHex[std::to_integer<unsigned>(byte) >> 4];
+    hex += kHex[std::to_integer<unsigned>(byte) & 15];
   }
   return hex;
 }

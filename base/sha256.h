@@ -14,10 +14,15 @@
 
 namespace weft {
 
+/// A SHA-256, 32 bytes.
+using Digest = std::array<std::byte, 32>;
+
 class Sha256 {
  public:
   void update(std::span<const std::byte> bytes);
-  /// The digest of the bytes so far, as 64 lower-case hex digits; more bytes may follow.
+  /// The digest of the bytes so far; more may follow.
+  Digest digest() const;
+  /// The same as 64 lower-case hex digits.
   std::string hex_digest() const;
 
  private:
@@ -27,6 +32,9 @@ class Sha256 {
   std::array<std::byte, 64> begun_ = {};  // a block that isn't complete
   std::uint64_t bytes_ = 0;               // so far
 };
+
+/// `digest` as 64 lower-case hex digits.
+std::string to_hex(const Digest& digest);
 
 /// Bytes read so far and the file's size.
 using HashProgress = std::function<void(std::uint64_t done, std::uint64_t total)>;

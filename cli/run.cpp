@@ -158,6 +158,7 @@ int run(const Process& process) {
   add_perplexity(app, parsed);
   add_bench(app, parsed);
   add_embed(app, parsed);
+  add_trace(app, parsed);
   add_model(app, parsed);
   add_config(app, parsed);
   add_doctor(app, parsed);

@@ -46,5 +46,6 @@ void add_perplexity(CLI::App& app, Parsed& parsed);
 void add_search(CLI::App& app, Parsed& parsed);
 void add_show(CLI::App& app, Parsed& parsed);
 void add_tokenize(CLI::App& app, Parsed& parsed);
+void add_trace(CLI::App& app, Parsed& parsed);
 
 }  // namespace weft::cli

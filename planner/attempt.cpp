@@ -7,6 +7,7 @@ namespace weft::planner {
 Attempt::Attempt(std::shared_ptr<RunState> run, const Ctx& ctx, Item item,
                  std::optional<Reservation> reservation, bool on_worker)
     : run_(std::move(run)),
+      begin_(run_->executor().clock().steady_now()),
       item_(std::move(item)),
       reservation_(std::move(reservation)),
       on_worker_(on_worker),
@@ -63,9 +64,13 @@ void Attempt::end(Result<Value> result, bool reported) {
 
 void Attempt::hand_on(Result<Value> result, bool reported) {
   // Unless its code says so itself, nobody knows what it has used.
-  run_->ended(
-      {item_, std::move(result), std::move(reservation_), reported ? ctx_.used_ : std::nullopt},
-      on_worker_);
+  run_->ended({.item = item_,
+               .result = std::move(result),
+               .reservation = std::move(reservation_),
+               .used = reported ? ctx_.used_ : std::nullopt,
+               .begin = begin_,
+               .documents = reported ? std::move(ctx_.documents_) : std::vector<std::string>()},
+              on_worker_);
 }
 
 // Now rather than in the destructor: whoever keeps a Done may outlive the timers.
@@ -76,7 +81,12 @@ void Attempt::drop_timer() {
 Ended Attempt::take_end(Result<Value> result) {
   ended_ = true;
   drop_timer();
-  return {item_, std::move(result), std::move(reservation_), ctx_.used_};
+  return {.item = item_,
+          .result = std::move(result),
+          .reservation = std::move(reservation_),
+          .used = ctx_.used_,
+          .begin = begin_,
+          .documents = std::move(ctx_.documents_)};
 }
 
 }  // namespace weft::planner

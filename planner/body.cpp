@@ -30,6 +30,9 @@ Result<void> check_policy(const Node& node) {
   if (policy.effect == Effect::kOnce && policy.attempts > 1) {
     return wrong(node, "its effect is \"once\", so it can't be retried: set attempts to 1");
   }
+  if (policy.recompute && policy.effect != Effect::kPure) {
+    return wrong(node, "it has an effect, so its value must be kept: don't set recompute");
+  }
   if (policy.timeout.count() < 0 || policy.backoff.count() < 0 || policy.expected.count() < 0) {
     return wrong(node, "a duration in its policy is negative");
   }
@@ -40,12 +43,18 @@ Result<void> check_policy(const Node& node) {
 const Type* wanted_type(const Node& node, std::size_t index) {
   if (node.kind == NodeKind::kCode) return node.code->inputs[index];
   if (node.kind == NodeKind::kBranch && index == 0) return type_of<bool>();
+  if (node.kind == NodeKind::kAsk) return type_of<std::string>();
   return nullptr;
 }
 
 const Type* result_type(const Body& body) { return body.slots[body.result].type; }
 
 Result<void> check_inside(const Node& node, const std::vector<const Type*>& inputs) {
+  if (node.kind == NodeKind::kAsk) {
+    if (inputs.size() != 1) return wrong(node, "its one input is the question");
+    if (!node.bodies.empty()) return wrong(node, "it has no graph inside");
+    return {};
+  }
   const std::size_t bodies = node.kind == NodeKind::kBranch ? 2 : 1;
   if (node.bodies.size() != bodies || node.arguments.size() != bodies) {
     return wrong(node, "it needs " + std::to_string(bodies) + " graphs inside");
@@ -95,6 +104,9 @@ Result<const Type*> output_type(const Node& node, const Type* declared) {
   switch (node.kind) {
     case NodeKind::kCode:
       return node.code->output;
+    case NodeKind::kAsk:
+      if (declared == nullptr) return wrong(node, "it doesn't say of which type an answer is");
+      return declared;
     case NodeKind::kMap:
     case NodeKind::kCollect: {
       const auto kind = node.kind == NodeKind::kMap ? Type::Kind::kList : Type::Kind::kPartial;
@@ -180,6 +192,8 @@ std::string_view to_string(NodeKind kind) noexcept {
       return "branch";
     case NodeKind::kScope:
       return "scope";
+    case NodeKind::kAsk:
+      return "ask";
   }
   return "unknown";
 }
@@ -284,6 +298,7 @@ Result<void> check_budget(const Body& body, const SpendLimit& limit) {
       case NodeKind::kMap:  // may have no element
       case NodeKind::kCollect:
       case NodeKind::kBranch:
+      case NodeKind::kAsk:
         break;
     }
   }

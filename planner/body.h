@@ -18,7 +18,7 @@ struct Body;
 /// A value's place in its Body; the inputs' come first where they were declared first.
 using Slot = std::uint32_t;
 
-enum class NodeKind { kCode, kMap, kCollect, kLoop, kBranch, kScope };
+enum class NodeKind { kCode, kMap, kCollect, kLoop, kBranch, kScope, kAsk };
 
 /// "code", "map", ... as in a graph's file.
 std::string_view to_string(NodeKind kind) noexcept;

@@ -6,6 +6,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "base/random.h"
 #include "base/result.h"
@@ -35,6 +36,9 @@ class Ctx {
   /// Waits, on a virtual clock without waiting. Errors: kCancelled, kDeadlineExceeded, at once.
   Result<void> sleep_for(std::chrono::nanoseconds duration);
 
+  /// A document that this node's value is made from: Trace::forget() of it reaches the run.
+  void cite(std::string document) { documents_.push_back(std::move(document)); }
+
   /// For code that ends later.
   Timers& timers() const noexcept;
 
@@ -55,6 +59,7 @@ class Ctx {
   std::chrono::nanoseconds simulated_{0};  // of sleep_for() on a virtual clock
   std::optional<Spend> used_;
   std::optional<Random> random_;
+  std::vector<std::string> documents_;
 };
 
 }  // namespace weft::planner

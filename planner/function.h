@@ -53,6 +53,12 @@ struct Function {
   std::function<void(std::shared_ptr<Call>)> start;
   /// Is given all its calls that are ready together, as siblings of a map are.
   std::function<void(std::vector<std::shared_ptr<Call>>)> start_all;
+  /// What a trace's key knows of the code beside its node's path and version: of a model's node the
+  /// weights, template and options, of a tool's its program. Another one, and nothing that was
+  /// recorded of the node holds any more.
+  std::string fingerprint;
+  /// What it does, for people: "chat qwen2.5-coder-0.5b", "execute_tool search".
+  std::string label;
 };
 
 using FunctionPtr = std::shared_ptr<const Function>;

@@ -142,6 +142,16 @@ class Graph {
     return Result{this, add(std::move(node))};
   }
 
+  /// A person's answer to `question`. A run with a trace that has nothing else to do ends as
+  /// suspended, and goes on with the answer when it is resumed, in whichever process; see
+  /// AnyRun::questions().
+  template <Storable A>
+  Out<A> ask(std::string_view name, Out<std::string> question) {
+    Node node = open(name, NodeKind::kAsk,
+                     {resolve(question.graph, question.slot, type_of<std::string>())});
+    return {this, add(std::move(node), type_of<A>())};
+  }
+
   /// Errors: kInvalidArgument names the node and says what is wrong; see check().
   template <Storable T>
   Result<Program<T>> build(Out<T> result, const BodyLimits& limits = {}) {

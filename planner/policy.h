@@ -25,6 +25,7 @@ struct Policy {
   Spend cost;
   std::chrono::nanoseconds expected{0};  // duration; the longest path goes first
   int version = 1;                       // of its code: another one, another program hash
+  bool recompute = false;  // its value isn't kept in a trace: pure and cheap, it is made again
 
   friend bool operator==(const Policy&, const Policy&) = default;
 };

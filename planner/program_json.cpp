@@ -15,7 +15,8 @@ constexpr int kFormat = 1;
 constexpr std::array kEffects = {"pure", "idempotent", "once"};
 constexpr std::array kLaneNames = {"cpu", "io", "model"};
 constexpr std::array kKinds = {NodeKind::kCode, NodeKind::kMap,    NodeKind::kCollect,
-                               NodeKind::kLoop, NodeKind::kBranch, NodeKind::kScope};
+                               NodeKind::kLoop, NodeKind::kBranch, NodeKind::kScope,
+                               NodeKind::kAsk};
 
 // ---- to text: what is the default isn't written ----
 
@@ -31,6 +32,7 @@ Json policy_json(const Policy& policy) {
   put(json, "timeout_ns", policy.timeout.count(), 0);
   put(json, "expected_ns", policy.expected.count(), 0);
   put(json, "version", policy.version, usual.version);
+  if (policy.recompute) json["recompute"] = true;
   if (policy.effect != usual.effect)
     json["effect"] = kEffects[static_cast<std::size_t>(policy.effect)];
   if (policy.lane != usual.lane) json["lane"] = kLaneNames[static_cast<std::size_t>(policy.lane)];
@@ -71,6 +73,8 @@ Json body_json(const Body& body) {
       entry["function"] = node.function;
       Json policy = policy_json(node.policy);
       if (!policy.empty()) entry["policy"] = std::move(policy);
+    } else if (node.kind == NodeKind::kAsk) {
+      entry["type"] = body.slots[node.output].type->name;
     } else {
       entry["graphs"] = Json::array();
       for (const auto& inside : node.bodies) entry["graphs"].push_back(body_json(*inside));
@@ -156,7 +160,7 @@ Result<SpendLimit> read_limit(const Json& json) {
 
 Result<Policy> read_policy(const Json& json) {
   WEFT_TRY_VOID(only(json, {"attempts", "backoff_ns", "timeout_ns", "expected_ns", "version",
-                            "effect", "lane", "cost"}));
+                            "effect", "lane", "cost", "recompute"}));
   Policy policy;
   WEFT_TRY(attempts, integer(json, "attempts", policy.attempts));
   WEFT_TRY(version, integer(json, "version", policy.version));
@@ -175,6 +179,10 @@ Result<Policy> read_policy(const Json& json) {
   policy.effect = static_cast<Effect>(effect);
   WEFT_TRY(lane, one_of(json, "lane", kLaneNames));
   policy.lane = static_cast<LaneKind>(lane);
+  if (json.contains("recompute")) {
+    if (!json["recompute"].is_boolean()) return wrong("\"recompute\" is true or false");
+    policy.recompute = json["recompute"].get<bool>();
+  }
   if (json.contains("cost")) {
     WEFT_TRY(cost, read_spend(json["cost"]));
     policy.cost = cost;
@@ -295,7 +303,7 @@ class Loader {
         node.policy = policy;
       }
     } else {
-      WEFT_TRY_VOID(load_inside(json, node, depth));
+      if (node.kind != NodeKind::kAsk) WEFT_TRY_VOID(load_inside(json, node, depth));
       WEFT_TRY(type, type_named(json));
       body.slots[node.output].type = type;
     }

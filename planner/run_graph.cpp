@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "planner/run_state.h"
+#include "planner/value_codec.h"
 
 namespace weft::planner {
 
@@ -79,6 +80,7 @@ void RunState::deliver(const std::shared_ptr<Frame>& frame, Slot slot, Value val
 
 void RunState::ready(const std::shared_ptr<Frame>& frame, std::uint32_t node) {
   if (frame->body->nodes[node].kind != NodeKind::kCode) return enter(frame, node);
+  if (recorder_ && recall(frame, node)) return;
   push({.priority = frame->priority + frame->body->remaining[node], .frame = frame, .node = node});
 }
 
@@ -101,6 +103,8 @@ void RunState::enter(const std::shared_ptr<Frame>& frame, std::uint32_t node) {
     case NodeKind::kScope:
       open_frame(frame, node, 0, -1, Value());
       return;
+    case NodeKind::kAsk:
+      return ask(frame, node);
     case NodeKind::kCode:
       return;
   }
@@ -109,6 +113,11 @@ void RunState::enter(const std::shared_ptr<Frame>& frame, std::uint32_t node) {
 void RunState::enter_map(const std::shared_ptr<Frame>& frame, std::uint32_t node) {
   const Value& list = frame->cells[frame->body->nodes[node].inputs[0]].value;
   std::vector<Value> elements = list.type()->split(list).values;
+  if (recorder_) {
+    for (std::size_t i = 0; i < elements.size(); ++i) {
+      elements[i].set_digest(element_digest(list.digest(), i));
+    }
+  }
   if (elements.size() > options_.elements_max) {
     return fail(
         frame, node,
@@ -118,8 +127,7 @@ void RunState::enter_map(const std::shared_ptr<Frame>& frame, std::uint32_t node
         0, {});
   }
   if (elements.empty()) {
-    const Slot output = frame->body->nodes[node].output;
-    return complete(frame, node, frame->body->slots[output].type->join({}));
+    return complete(frame, node, joined(*frame, node, {}));
   }
   Control& control = frame->controls[node];
   control.left = elements.size();
@@ -167,8 +175,14 @@ void RunState::element_done(const std::shared_ptr<Frame>& frame, std::uint32_t n
   }
   std::ranges::sort(parts.missing, {}, &Missing::index);
   frame->controls.erase(node);
-  const Type& type = *frame->body->slots[frame->body->nodes[node].output].type;
-  complete(frame, node, type.join(parts));
+  complete(frame, node, joined(*frame, node, parts));
+}
+
+Value RunState::joined(const Frame& frame, std::uint32_t node, const Parts& parts) const {
+  const Type& type = *frame.body->slots[frame.body->nodes[node].output].type;
+  Value value = type.join(parts);
+  if (recorder_) value.set_digest(joined_digest(type, parts));
+  return value;
 }
 
 void RunState::complete(std::shared_ptr<Frame> frame, std::uint32_t node, Value value) {
@@ -221,6 +235,12 @@ void RunState::frame_done(const std::shared_ptr<Frame>& frame) {
         open_frame(parent, frame->node, 0, control.iteration, std::move(value));
         return;
       }
+      if (!ends && recorder_) {
+        recorder_->record({.kind = TraceEvent::Kind::kBoundReached,
+                           .path = parent->path(frame->node),
+                           .begin = recorder_->now(),
+                           .end = recorder_->now()});
+      }
       if (!ends) emit(Event::Kind::kBoundReached, *parent, frame->node, 0);
       parent->controls.erase(frame->node);
       return complete(parent, frame->node, std::move(value));
@@ -228,6 +248,7 @@ void RunState::frame_done(const std::shared_ptr<Frame>& frame) {
     case NodeKind::kBranch:
     case NodeKind::kScope:
     case NodeKind::kCode:
+    case NodeKind::kAsk:
       return complete(parent, frame->node, std::move(value));
   }
 }
@@ -242,6 +263,7 @@ bool RunState::is_dead(const Frame& frame) const {
 
 void RunState::fail(const std::shared_ptr<Frame>& frame, std::uint32_t node, const Error& error,
                     int attempt, const Spend& spent) {
+  record_failure(*frame, node, error, attempt, spent);
   emit(Event::Kind::kFailed, *frame, node, attempt, spent, &error);
   if (is_dead(*frame)) return;
   Error named = error.with_context("node " + frame->path(node));

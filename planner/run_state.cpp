@@ -37,12 +37,14 @@ bool may_pass_next_time(ErrorCode code) {
 
 }  // namespace
 
-RunState::RunState(Executor& executor, const AnyProgram& program, const RunOptions& options)
+RunState::RunState(Executor& executor, const AnyProgram& program, const RunOptions& options,
+                   std::unique_ptr<Recorder> recorder)
     : executor_(executor),
       body_(program.shared_body()),
       options_(options),
       scope_(make_scope(executor, options)),
-      begin_(executor.clock().steady_now()) {}
+      begin_(executor.clock().steady_now()),
+      recorder_(std::move(recorder)) {}
 
 void RunState::start(std::vector<Value> values, bool caller_works) {
   if (const std::optional<SteadyTime> deadline = scope_.deadline()) {
@@ -181,17 +183,28 @@ bool RunState::run_here(Taken taken, Lock& lock) {
   arguments.reserve(node.inputs.size());
   for (const Slot slot : node.inputs) arguments.push_back(&taken.item.frame->cells[slot].value);
   const auto call = [&](Ctx& ctx) {
-    return guarded([&]() -> Result<Value> { return node.code->run(ctx, arguments); });
+    return guarded([&]() -> Result<Value> {
+      WEFT_TRY_VOID(intend(taken.item));
+      return node.code->run(ctx, arguments);
+    });
   };
 
   if (node.policy.timeout.count() == 0) {
     Ctx ctx = context(taken.item);
+    const SteadyTime begin = recorder_ ? executor_.clock().steady_now() : SteadyTime();
     Result<Value> result = call(ctx);
     const auto simulated = ctx.simulated_;
     if (simulated.count() == 0) {
+      Ended end{.item = std::move(taken.item),
+                .result = std::move(result),
+                .reservation = std::move(taken.reservation),
+                .used = ctx.used_,
+                .begin = begin,
+                .documents = std::move(ctx.documents_)};
+      prepare(end);
       lock.lock();
       ++claims_[l];
-      finish({std::move(taken.item), std::move(result), std::move(taken.reservation), ctx.used_});
+      finish(std::move(end));
       return true;
     }
     const auto attempt = std::make_shared<Attempt>(shared_from_this(), ctx, std::move(taken.item),
@@ -217,6 +230,7 @@ bool RunState::run_here(Taken taken, Lock& lock) {
   }
   Ended end = attempt->take_end(std::move(result));
   attempt.reset();  // before the lock: its scope waits for stops that call back
+  prepare(end);
   lock.lock();
   ++claims_[l];
   finish(std::move(end));
@@ -228,13 +242,19 @@ void RunState::start_later(std::vector<Taken> taken, Lock& lock) {
   const FunctionPtr code = taken.front().item.what().code;
   std::vector<std::shared_ptr<Call>> calls;
   for (Taken& one : taken) {
+    const Result<void> intended = intend(one.item);
     auto attempt =
         std::make_shared<Attempt>(shared_from_this(), context(one.item), std::move(one.item),
                                   std::move(one.reservation), false);
     attempt->limit_time();
     attempt->arm();
-    calls.push_back(std::move(attempt));
+    if (intended) {
+      calls.push_back(std::move(attempt));
+    } else {
+      attempt->finish(intended.error());
+    }
   }
+  if (calls.empty()) return;
   const std::vector<std::shared_ptr<Call>> kept = calls;
   const Result<void> started = guarded([&] {
     if (code->start) {
@@ -249,6 +269,7 @@ void RunState::start_later(std::vector<Taken> taken, Lock& lock) {
 
 void RunState::ended(Ended end, bool on_worker) {
   const LaneKind lane = end.item.what().policy.lane;
+  prepare(end);
   {
     Lock lock(mutex_);
     if (on_worker) ++claims_[index_of(lane)];
@@ -271,19 +292,23 @@ void RunState::finish(Ended end) {
   }
   if (end.result && !charged) end.result = charged.error();
   if (end.result) {
+    record(end, TraceEvent::Kind::kDone, nullptr, spent);
     emit(Event::Kind::kDone, *end.item.frame, end.item.node, end.item.attempt, spent);
     complete(std::move(end.item.frame), end.item.node, *std::move(end.result));
-  } else if (!charged || !retry(end.item, end.result.error(), spent)) {
+  } else if (!charged || !retry(end, spent)) {
     fail(end.item.frame, end.item.node, end.result.error(), end.item.attempt, spent);
   }
   drain();
 }
 
-bool RunState::retry(const Item& item, const Error& error, const Spend& spent) {
+bool RunState::retry(Ended& end, const Spend& spent) {
+  const Item& item = end.item;
+  const Error& error = end.result.error();
   const Policy& policy = item.what().policy;
   if (item.attempt >= policy.attempts || !may_pass_next_time(error.code) || is_dead(*item.frame)) {
     return false;
   }
+  record(end, TraceEvent::Kind::kRetried, &error, spent);
   emit(Event::Kind::kRetried, *item.frame, item.node, item.attempt, spent, &error);
   Item next = item;
   ++next.attempt;
@@ -336,6 +361,7 @@ void RunState::settle(Result<Value> result) {
   parked_.clear();
   made_.clear();
   growing_.clear();
+  asked_.clear();
   for (const auto& [token, timer] : waiting_) (void)executor_.timers().cancel(timer);
   waiting_.clear();
 }
@@ -351,6 +377,7 @@ void RunState::settle_from_outside(ErrorCode code, const char* why) {
 /// What has to happen whenever the lock is let go for good.
 void RunState::leave(Lock& lock) {
   post_tickets();
+  suspend_if_idle();
   if (result_ && in_flight_ == 0 && !done_) {
     done_ = true;
     if (deadline_) (void)executor_.timers().cancel(*deadline_);
@@ -410,6 +437,7 @@ Result<Value> RunState::wait() {
   }
   Lock lock(mutex_);
   wake_.wait(lock, [this] { return done_; });
+  close_trace();
   return result_.value_or(Error{ErrorCode::kInternal, "the run ended without a result"});
 }
 

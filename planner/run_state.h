@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "planner/recorder.h"
 #include "planner/runtime.h"
 
 namespace weft::planner {
@@ -76,11 +77,18 @@ struct Ended {
   Result<Value> result;
   std::optional<Reservation> reservation;
   std::optional<Spend> used;
+  // Of a run with a trace:
+  SteadyTime begin;
+  std::vector<std::string> documents;
+  Digest key{};
+  std::optional<std::vector<std::byte>> bytes;  // of its value
 };
 
 class RunState : public std::enable_shared_from_this<RunState> {
  public:
-  RunState(Executor& executor, const AnyProgram& program, const RunOptions& options);
+  /// `recorder` may be null.
+  RunState(Executor& executor, const AnyProgram& program, const RunOptions& options,
+           std::unique_ptr<Recorder> recorder);
 
   /// Once, after construction; `values` in the order of the body's inputs.
   void start(std::vector<Value> values, bool caller_works);
@@ -93,6 +101,10 @@ class RunState : public std::enable_shared_from_this<RunState> {
   /// An attempt that work() didn't wait for has ended; on_worker: it kept a worker of its lane.
   void ended(Ended end, bool on_worker);
   Executor& executor() noexcept { return executor_; }
+
+  std::vector<Question> questions() const;
+  Result<void> answer(const std::string& path, Value value);
+  std::string id() const { return recorder_ == nullptr ? "" : recorder_->id(); }
 
  private:
   friend class Attempt;
@@ -117,7 +129,7 @@ class RunState : public std::enable_shared_from_this<RunState> {
   bool run_here(Taken taken, Lock& lock);
   void start_later(std::vector<Taken> taken, Lock& lock);
   void finish(Ended end);
-  bool retry(const Item& item, const Error& error, const Spend& spent);
+  bool retry(Ended& end, const Spend& spent);
   void settle_from_outside(ErrorCode code, const char* why);
   void leave(Lock& lock);
 
@@ -134,10 +146,30 @@ class RunState : public std::enable_shared_from_this<RunState> {
   void complete(std::shared_ptr<Frame> frame, std::uint32_t node, Value value);
   void frame_done(const std::shared_ptr<Frame>& frame);
   void element_done(const std::shared_ptr<Frame>& frame, std::uint32_t node);
+  Value joined(const Frame& frame, std::uint32_t node, const Parts& parts) const;
   void fail(const std::shared_ptr<Frame>& frame, std::uint32_t node, const Error& error,
             int attempt, const Spend& spent);
   bool is_dead(const Frame& frame) const;
   void drain();
+
+  // What a trace keeps and gives back: planner/run_trace.cpp.
+  Digest key_of(const Frame& frame, std::uint32_t node) const;
+  void prepare(Ended& end);
+  Result<void> intend(const Item& item);
+  void record(Ended& end, TraceEvent::Kind kind, const Error* error, const Spend& spent);
+  void record_failure(const Frame& frame, std::uint32_t node, const Error& error, int attempt,
+                      const Spend& spent);
+  bool recall(const std::shared_ptr<Frame>& frame, std::uint32_t node);
+  bool recall_unknown(const std::shared_ptr<Frame>& frame, std::uint32_t node, Past past);
+  void take_over(const Past& past, const std::shared_ptr<Frame>& frame, std::uint32_t node);
+  void give(const std::shared_ptr<Frame>& frame, std::uint32_t node, TraceEvent::Kind kind,
+            Value value);
+  bool recall_answer(const std::shared_ptr<Frame>& frame, std::uint32_t node);
+  void refuse(const Frame& frame, std::uint32_t node, Error error);
+  void ask(const std::shared_ptr<Frame>& frame, std::uint32_t node);
+  std::vector<Question> open_questions() const;
+  void suspend_if_idle();
+  void close_trace();
 
   void push(Item item);
   void unpark();
@@ -169,6 +201,15 @@ class RunState : public std::enable_shared_from_this<RunState> {
   std::deque<Made> made_;  // still to be handed on: a list instead of recursion
   std::deque<std::pair<std::shared_ptr<Frame>, std::uint32_t>> growing_;  // maps to open more of
   std::vector<std::unique_ptr<Scope>> scopes_;  // of kScope nodes; they end with the run
+  const std::unique_ptr<Recorder> recorder_;    // null: nothing is recorded
+  struct Asked {
+    std::shared_ptr<Frame> frame;
+    std::uint32_t node = 0;
+  };
+  std::map<std::string, Asked> asked_;  // by path
+  std::vector<Question> left_open_;     // when the run was suspended
+  bool is_closed_ = false;              // the trace
+  bool recalls_failure_ = false;        // one that the trace has already
   std::uint64_t next_ = 0;
   std::uint64_t events_ = 0;
   std::optional<Result<Value>> result_;
@@ -213,6 +254,7 @@ class Attempt final : public Call, public std::enable_shared_from_this<Attempt> 
   };
 
   const std::shared_ptr<RunState> run_;
+  const SteadyTime begin_;
   Item item_;
   std::optional<Reservation> reservation_;
   const bool on_worker_;

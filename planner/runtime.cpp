@@ -1,6 +1,7 @@
 #include "planner/runtime.h"
 
 #include "planner/run_state.h"
+#include "planner/value_codec.h"
 
 namespace weft::planner {
 namespace {
@@ -30,14 +31,44 @@ Result<std::vector<Value>> in_order(const Body& body, const Inputs& inputs) {
   return values;
 }
 
-Result<AnyRun> begin(Executor& executor, const AnyProgram& program, const Inputs& inputs,
-                     const RunOptions& options, bool caller_works) {
-  WEFT_TRY(values, in_order(program.body(), inputs));
+Result<AnyRun> begin(Executor& executor, const AnyProgram& program, std::vector<Value> values,
+                     const RunOptions& options, std::unique_ptr<Recorder> recorder,
+                     bool caller_works) {
   WEFT_TRY_VOID(check_budget(program.body(), options.limit));
-  auto state = std::make_shared<RunState>(executor, program, options);
+  auto state = std::make_shared<RunState>(executor, program, options, std::move(recorder));
   AnyRun run(state);
   state->start(std::move(values), caller_works && executor.virtual_time() == nullptr);
   return run;
+}
+
+Result<AnyRun> begin(Executor& executor, const AnyProgram& program, const Inputs& inputs,
+                     const RunOptions& options, bool caller_works) {
+  WEFT_TRY(values, in_order(program.body(), inputs));
+  std::unique_ptr<Recorder> recorder;
+  if (options.trace != nullptr) {
+    WEFT_TRY_VOID(check_budget(program.body(), options.limit));  // before it is in the trace
+    for (Value& value : values) {
+      value.set_digest(value_digest(*value.type(), encode(value)));
+    }
+    WEFT_TRY(begun,
+             Recorder::begin(*options.trace, program, values, options.seed, executor.clock()));
+    recorder = std::move(begun);
+  }
+  return begin(executor, program, std::move(values), options, std::move(recorder), caller_works);
+}
+
+Result<AnyRun> go_on(Executor& executor, const AnyProgram& program, std::string_view id,
+                     Recorder::Mode mode, const Resumption& resumption, RunOptions options) {
+  if (options.trace == nullptr) {
+    return Error{ErrorCode::kInvalidArgument, "to go on with a run, set options.trace"};
+  }
+  WEFT_TRY(recorder, Recorder::open(*options.trace, id, mode, program, executor.clock()));
+  WEFT_TRY(values, recorder->inputs(program));
+  for (Value& value : values) value.set_digest(value_digest(*value.type(), encode(value)));
+  recorder->given = resumption.given;
+  recorder->redo = resumption.redo;
+  options.seed = recorder->seed();
+  return begin(executor, program, std::move(values), options, std::move(recorder), false);
 }
 
 }  // namespace
@@ -51,6 +82,11 @@ AnyRun::~AnyRun() {
 void AnyRun::cancel() { state_->cancel(); }
 Result<Value> AnyRun::wait_value() { return state_->wait(); }
 Report AnyRun::report() const { return state_->report(); }
+std::vector<Question> AnyRun::questions() const { return state_->questions(); }
+Result<void> AnyRun::answer(const std::string& path, Value value) {
+  return state_->answer(path, std::move(value));
+}
+std::string AnyRun::id() const { return state_->id(); }
 
 Result<AnyRun> Runtime::start_any(const AnyProgram& program, const Inputs& inputs,
                                   const RunOptions& options) {
@@ -60,6 +96,22 @@ Result<AnyRun> Runtime::start_any(const AnyProgram& program, const Inputs& input
 Result<AnyRun> Runtime::run_any(const AnyProgram& program, const Inputs& inputs,
                                 const RunOptions& options) {
   return begin(executor_, program, inputs, options, true);
+}
+
+Result<AnyRun> Runtime::resume_any(const AnyProgram& program, std::string_view id,
+                                   const Resumption& resumption, const RunOptions& options) {
+  return go_on(executor_, program, id, Recorder::Mode::kResume, resumption, options);
+}
+
+Result<AnyRun> Runtime::replay_any(const AnyProgram& program, std::string_view id,
+                                   const RunOptions& options) {
+  return go_on(executor_, program, id, Recorder::Mode::kReplay, {}, options);
+}
+
+Result<AnyRun> Runtime::fork_any(const AnyProgram& program, std::string_view id,
+                                 const std::map<std::string, Value>& given,
+                                 const RunOptions& options) {
+  return go_on(executor_, program, id, Recorder::Mode::kFork, {.given = given}, options);
 }
 
 }  // namespace weft::planner

@@ -8,11 +8,14 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "planner/executor.h"
 #include "planner/program.h"
+#include "planner/trace.h"
 
 namespace weft::planner {
 
@@ -42,6 +45,8 @@ struct Event {
     kRetried,       // an attempt failed, and another one follows
     kFailed,        // a node, its error in `error`; also kCancelled and kDeadlineExceeded
     kBoundReached,  // a loop ended at its bound, not by its condition
+    kRecalled,      // a node has its value from the trace
+    kAsked,         // a person; see AnyRun::questions()
   };
   std::uint64_t seq = 0;
   Kind kind = Kind::kStarted;
@@ -60,6 +65,7 @@ struct RunOptions {
       nullptr;  // whose budget, stop and deadline hold too; of the same clock, outlives the run
   std::uint64_t seed = 0;                // of Ctx::random()
   std::size_t elements_max = 1'000'000;  // of a map
+  Trace* trace = nullptr;                // records the run; outlives it
   /// Called under the run's lock, one event after the other: it must be short and not call the run.
   std::function<void(const Event&)> on_event;
 };
@@ -67,9 +73,25 @@ struct RunOptions {
 struct Report {
   std::uint64_t nodes = 0;     // that have their value, those of graphs inside included
   std::uint64_t attempts = 0;  // at nodes of code
+  std::uint64_t recalled = 0;  // nodes that have their value from a trace
   Spend spent;
   Spend overrun;  // beyond what was reserved, where no limit had room
   std::chrono::nanoseconds duration{0};
+};
+
+/// What a run waits for.
+struct Question {
+  std::string path;
+  std::string text;
+  const Type* type = nullptr;  // of the answer
+};
+
+/// What people say to a run that goes on.
+struct Resumption {
+  /// By path: answers, and what nodes of Effect::kOnce have given whose calls nobody saw end.
+  std::map<std::string, Value> given;
+  /// Paths of such nodes that may be called again.
+  std::set<std::string> redo;
 };
 
 class RunState;
@@ -85,8 +107,15 @@ class AnyRun {
   void cancel();
   /// Waits until nothing of the run is running any more. Not from a lane, which would wait for
   /// itself. Errors: what the program's node failed with, its path in front; kCancelled;
-  /// kDeadlineExceeded; kResourceExhausted if a budget has no room.
+  /// kDeadlineExceeded; kResourceExhausted if a budget has no room; kSuspended if it is traced and
+  /// waits for answers alone; kIo if its trace can't be written.
   Result<Value> wait_value();
+  /// Those that are open.
+  std::vector<Question> questions() const;
+  /// Errors: kNotFound if nobody asks there, kInvalidArgument for a value of another type.
+  Result<void> answer(const std::string& path, Value value);
+  /// In its trace; empty without one.
+  std::string id() const;
   /// Once waited for.
   Report report() const;
 
@@ -130,6 +159,28 @@ class Runtime {
                            const RunOptions& options);
   Result<AnyRun> run_any(const AnyProgram& program, const Inputs& inputs,
                          const RunOptions& options);
+
+  /// Goes on with a run of options.trace: what is recorded isn't run again. Its inputs and seed are
+  /// the run's. Errors: kInvalidArgument if it is done; kConflict if another process works on it or
+  /// it is another program's; kPermissionDenied if a document that it used was forgotten. A node
+  /// whose code or inputs are no longer those recorded fails with kConflict, and so does one of
+  /// Effect::kOnce that was called before and whose end isn't known, unless `resumption` has it.
+  Result<AnyRun> resume_any(const AnyProgram& program, std::string_view id,
+                            const Resumption& resumption, const RunOptions& options);
+  /// Makes each recorded value again, and calls nothing. What isn't recorded fails with kNotFound.
+  Result<AnyRun> replay_any(const AnyProgram& program, std::string_view id,
+                            const RunOptions& options);
+  /// A new run that takes over whatever of the other one still holds, under this program, and where
+  /// some values are replaced by those of `given`: their nodes' descendants run anew.
+  Result<AnyRun> fork_any(const AnyProgram& program, std::string_view id,
+                          const std::map<std::string, Value>& given, const RunOptions& options);
+
+  template <Storable T>
+  Result<Run<T>> resume(const Program<T>& program, std::string_view id,
+                        const Resumption& resumption, const RunOptions& options) {
+    WEFT_TRY(run, resume_any(program, id, resumption, options));
+    return Run<T>(std::move(run));
+  }
 
  private:
   Executor& executor_;

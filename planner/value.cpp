@@ -69,11 +69,41 @@ nlohmann::json to_json(const Value& value) {
   return json;
 }
 
+namespace {
+
+bool is_tuple(const nlohmann::json& json, std::size_t size) {
+  return json.is_array() && json.size() == size && json[0].is_number_integer();
+}
+
+Result<Value> partial_from_json(const Type& type, const nlohmann::json& json) {
+  const bool is_whole = json.is_object() && json.size() == 2 && json.contains("values") &&
+                        json.contains("missing") && json["values"].is_array() &&
+                        json["missing"].is_array();
+  if (!is_whole) return unexpected(type.name.c_str(), json);
+  Parts parts;
+  for (const nlohmann::json& entry : json["values"]) {
+    if (!is_tuple(entry, 2)) return unexpected("[index, value]", entry);
+    WEFT_TRY(value, from_json(*type.element, entry[1]));
+    parts.indices.push_back(entry[0].get<std::int64_t>());
+    parts.values.push_back(std::move(value));
+  }
+  for (const nlohmann::json& entry : json["missing"]) {
+    if (!is_tuple(entry, 3) || !entry[1].is_string() || !entry[2].is_string()) {
+      return unexpected("[index, code, message]", entry);
+    }
+    const auto code = error_code_named(entry[1].get_ref<const std::string&>());
+    if (!code) return unexpected("error code", entry[1]);
+    parts.missing.push_back({entry[0].get<std::int64_t>(), *code, entry[2].get<std::string>()});
+  }
+  return type.join(parts);
+}
+
+}  // namespace
+
 Result<Value> from_json(const Type& type, const nlohmann::json& json) {
   if (type.kind == Type::Kind::kScalar) return type.from_json(json);
-  if (type.kind == Type::Kind::kPartial || !json.is_array()) {
-    return unexpected(type.name.c_str(), json);
-  }
+  if (type.kind == Type::Kind::kPartial) return partial_from_json(type, json);
+  if (!json.is_array()) return unexpected(type.name.c_str(), json);
   Parts parts;
   for (std::size_t i = 0; i < json.size(); ++i) {
     auto item = from_json(*type.element, json[i]);

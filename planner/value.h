@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/sha256.h"
 
 namespace weft::planner {
 
@@ -25,6 +26,9 @@ class Value {
   explicit operator bool() const noexcept { return data_ != nullptr; }
   const Type* type() const noexcept { return type_; }
   const std::shared_ptr<const void>& data() const noexcept { return data_; }
+  /// What identifies it in a run that is traced; else zeros.
+  const Digest& digest() const noexcept { return digest_; }
+  void set_digest(const Digest& digest) noexcept { digest_ = digest; }
   /// The caller has checked type(): the builder or the validator did, for a graph's edges.
   template <typename T>
   const T& as() const noexcept {
@@ -34,6 +38,7 @@ class Value {
  private:
   std::shared_ptr<const void> data_;
   const Type* type_ = nullptr;
+  Digest digest_{};
 };
 
 /// An element that a collecting map couldn't make.
@@ -121,7 +126,7 @@ Value make_value(T value) {
 }
 
 /// The JSON of any value, and back. A list is an array; a Partial is
-/// {"values": [[index, value]...], "missing": [[index, code, message]...]}, written but not read.
+/// {"values": [[index, value]...], "missing": [[index, code, message]...]}.
 nlohmann::json to_json(const Value& value);
 /// Errors: kInvalidArgument names the type and what stands there instead.
 Result<Value> from_json(const Type& type, const nlohmann::json& json);
