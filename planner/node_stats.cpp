@@ -82,6 +82,17 @@ NodeStats StatsBook::find(std::string_view function, std::string_view path,
   return here.trials > 0 ? here : anywhere;
 }
 
+bool StatsBook::knows(std::string_view function, std::string_view path,
+                      std::string_view model) const {
+  const NodeKey first{.function = std::string(function)};
+  for (auto at = nodes_.lower_bound(first); at != nodes_.end(); ++at) {
+    const auto& [key, stats] = *at;
+    if (key.function != function) break;
+    if (key.path == path && (model.empty() || key.model == model) && stats.trials > 0) return true;
+  }
+  return false;
+}
+
 const ControlStats* StatsBook::find_control(const std::string& path) const {
   const auto found = controls_.find(path);
   return found == controls_.end() ? nullptr : &found->second;

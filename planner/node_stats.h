@@ -108,6 +108,9 @@ class StatsBook {
   NodeStats find(std::string_view function, std::string_view path,
                  std::string_view model = {}) const;
 
+  /// Whether find() has something of that path itself.
+  bool knows(std::string_view function, std::string_view path, std::string_view model = {}) const;
+
   /// By the path of the map, loop or branch, without indices.
   ControlStats& control(const std::string& path) { return controls_[path]; }
   const ControlStats* find_control(const std::string& path) const;
