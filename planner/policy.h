@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "base/scope.h"
+#include "planner/error_tag.h"
 
 namespace weft::planner {
 
@@ -25,6 +26,7 @@ struct Policy {
   Spend cost;
   std::chrono::nanoseconds expected{0};  // duration; the longest path goes first
   int version = 1;                       // of its code: another one, another program hash
+  ErrorTag error;                        // how its result may be wrong
 
   friend bool operator==(const Policy&, const Policy&) = default;
 };
