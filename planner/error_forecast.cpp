@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <numbers>
 #include <set>
 
 #include "planner/error_model.h"
@@ -42,15 +41,6 @@ struct State {
     return 1 - right;
   }
 };
-
-/// E|x| of a normal x.
-double mean_size(double mean, double variance) {
-  if (variance <= 0) return std::abs(mean);
-  const double sd = std::sqrt(variance);
-  const double tail = std::erf(mean / (sd * std::numbers::sqrt2));
-  return sd * std::sqrt(2 / std::numbers::pi) * std::exp(-mean * mean / (2 * variance)) +
-         mean * tail;
-}
 
 class Composer {
  public:
@@ -118,7 +108,7 @@ class Composer {
         made.sources[self] = {tag.chance, tag.chance, 1};
         break;
       case Kind::kAdditive:
-        made.size_bound += mean_size(tag.mean, tag.sd * tag.sd);
+        made.size_bound += mean_size_of_normal(tag.mean, tag.sd * tag.sd);
         made.mean += tag.mean;
         made.variance += tag.sd * tag.sd;
         break;
@@ -329,7 +319,7 @@ Result<ErrorForecast> forecast_error(const AnyProgram& program, const StatsBook&
   result.size_bound = state.size_bound * state.count;
   if (state.independent) result.wrong = state.wrong();
   if (state.independent && state.has_size) {
-    result.size = mean_size(state.mean * state.count, state.variance * state.count);
+    result.size = mean_size_of_normal(state.mean * state.count, state.variance * state.count);
   }
   result.assumed = std::move(composer).assumed();
   return result;
