@@ -10,6 +10,9 @@
 namespace weft::planner {
 namespace {
 
+// Each value keeps its own list of them: memory grows with the square.
+constexpr std::size_t kSourcesMax = 2000;
+
 /// Of one node that may be wrong by itself: the chance and how many of its instances a value needs.
 struct Source {
   double bound = 0;
@@ -30,12 +33,12 @@ struct State {
 
   double wrong_bound() const {
     double sum = 0;
-    for (const auto& [position, source] : sources) sum += source.bound * source.count;
+    for (const auto& [serial, source] : sources) sum += source.bound * source.count;
     return std::min(1.0, sum);
   }
   double wrong() const {
     double right = 1;
-    for (const auto& [position, source] : sources) {
+    for (const auto& [serial, source] : sources) {
       right *= std::pow(1 - source.chance, source.count);
     }
     return 1 - right;
@@ -60,6 +63,12 @@ class Composer {
       std::vector<State> in;
       for (const Slot slot : node.inputs) in.push_back(states[slot]);
       WEFT_TRY(made, node.kind == NodeKind::kCode ? code(node, in, here) : control(node, in, here));
+      if (made.sources.size() > kSourcesMax) {
+        return Error{ErrorCode::kResourceExhausted,
+                     "node " + here + ": its value depends on more than " +
+                         std::to_string(kSourcesMax) +
+                         " nodes that may be wrong: tag the parts of a graph this large as one"};
+      }
       states[node.output] = std::move(made);
     }
     return states[body.result];
@@ -71,8 +80,8 @@ class Composer {
   static State all_of(const std::vector<State>& in) {
     State all;
     for (const State& one : in) {
-      for (const auto& [position, source] : one.sources) {
-        Source& known = all.sources[position];
+      for (const auto& [serial, source] : one.sources) {
+        Source& known = all.sources[serial];
         const double count = std::max(known.count, source.count);
         known = source;
         known.count = count;
@@ -123,8 +132,13 @@ class Composer {
       case Kind::kVote:
       case Kind::kRetrieve: {
         WEFT_TRY(list, list_of(in, path));
-        return tag.kind == Kind::kVote ? vote(tag, *list, self, made.independent)
-                                       : retrieve(tag, *list, self, made.independent);
+        State voted = tag.kind == Kind::kVote ? vote(tag, *list, self, made.independent)
+                                              : retrieve(tag, *list, self, made.independent);
+        // What else it reads, it needs as ever.
+        for (const State& other : in) {
+          if (&other != list) voted.sources.insert(other.sources.begin(), other.sources.end());
+        }
+        return voted;
       }
     }
     return made;
@@ -147,13 +161,13 @@ class Composer {
   static State vote(const ErrorTag& tag, const State& list, std::size_t self, bool independent) {
     State made;
     State voter;
-    for (const auto& [position, source] : list.sources) {
+    for (const auto& [serial, source] : list.sources) {
       if (source.count < list.count) {
-        made.sources[position] = source;
+        made.sources[serial] = source;
         continue;
       }
-      voter.sources[position] = source;
-      voter.sources[position].count = source.count / list.count;
+      voter.sources[serial] = source;
+      voter.sources[serial].count = source.count / list.count;
     }
     const double right = 1 - voter.wrong();
     const auto voters = static_cast<std::int64_t>(std::llround(list.count));
@@ -174,7 +188,7 @@ class Composer {
   static State retrieve(const ErrorTag& tag, const State& list, std::size_t self,
                         bool independent) {
     State made;
-    for (const auto& [position, source] : list.sources) made.sources[position] = source;
+    for (const auto& [serial, source] : list.sources) made.sources[serial] = source;
     const auto chunks = static_cast<std::int64_t>(std::llround(list.count));
     const std::int64_t with = std::min(tag.with_needle, chunks);
     Source own;
@@ -225,8 +239,8 @@ class Composer {
 
   /// What a graph inside adds is there `times` times.
   static void repeat(State& made, const std::vector<State>& in, double times) {
-    for (auto& [position, source] : made.sources) {
-      const auto is_outer = [&, p = position](const State& one) { return one.sources.contains(p); };
+    for (auto& [serial, source] : made.sources) {
+      const auto is_outer = [&, s = serial](const State& one) { return one.sources.contains(s); };
       if (std::ranges::none_of(in, is_outer)) source.count *= times;
     }
   }
@@ -288,12 +302,12 @@ class Composer {
     made.count = std::max(yes.count, no.count);
     made.is_list = yes.is_list || no.is_list;
     const auto weigh = [&](const State& side, const State& other, double part) {
-      for (const auto& [position, source] : side.sources) {
-        if (other.sources.contains(position) || in[0].sources.contains(position)) continue;
-        made.sources[position] = source;
-        made.sources[position].chance = part * (1 - std::pow(1 - source.chance, source.count));
-        made.sources[position].bound = std::min(1.0, source.bound * source.count);
-        made.sources[position].count = 1;
+      for (const auto& [serial, source] : side.sources) {
+        if (other.sources.contains(serial) || in[0].sources.contains(serial)) continue;
+        made.sources[serial] = source;
+        made.sources[serial].chance = part * (1 - std::pow(1 - source.chance, source.count));
+        made.sources[serial].bound = std::min(1.0, source.bound * source.count);
+        made.sources[serial].count = 1;
       }
     };
     weigh(yes, no, share);

@@ -37,7 +37,8 @@ struct ErrorForecastOptions {
 };
 
 /// Inputs are taken as right. Errors: kInvalidArgument names a node whose votes, or chunks, no list
-/// hands in, or a loop of more than 1,000 iterations.
+/// hands in, or a loop of more than 1,000 iterations;
+/// kResourceExhausted for a value that depends on more than 2,000 nodes that may be wrong.
 Result<ErrorForecast> forecast_error(const AnyProgram& program, const StatsBook& book = {},
                                      const ErrorForecastOptions& options = {});
 

@@ -36,7 +36,7 @@ struct Machine {
 };
 
 struct ForecastOptions {
-  int samples = 1000;
+  int samples = 1000;  // at least 1
   std::uint64_t seed = 0;
   std::size_t threads = 1;  // for the samples; the result doesn't depend on it
   /// Those that are known: a list tells how wide its maps will be. The others are stood in for.
@@ -93,7 +93,7 @@ struct Forecast {
 /// take each side half the time. Where nothing failed in a node's attempts, none is taken to fail.
 /// Errors: kInvalidArgument for inputs that the program hasn't or that are of another type, and for
 /// a limit that one of its nodes alone exceeds; kUnsupported names a type that nothing can stand in
-/// for.
+/// for; kResourceExhausted for a list of more than a million elements.
 Result<Forecast> forecast(const AnyProgram& program, const StatsBook& book, const Machine& machine,
                           const ForecastOptions& options = {});
 

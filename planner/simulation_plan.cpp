@@ -157,7 +157,8 @@ class Planner {
     std::vector<double> ends;
     std::vector<std::int64_t> taken = stats->counts.items();
     std::ranges::sort(taken);
-    for (std::int64_t i = 1; i <= taken.back(); ++i) {
+    const std::int64_t bound = position.what().iterations_max;
+    for (std::int64_t i = 1; i <= std::min(taken.back(), bound); ++i) {
       const auto [from, to] = std::ranges::equal_range(taken, i);
       ends.push_back(double(to - from) / double(taken.end() - from));
     }

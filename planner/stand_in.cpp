@@ -42,6 +42,11 @@ Result<Value> StandIns::make(const Type& type, const Shape& shape, Random& rando
   const auto* widths = level < shape.widths.size() ? shape.widths[level] : nullptr;
   const std::int64_t width =
       widths == nullptr || widths->empty() ? 1 : (*widths)[random.below(widths->size())];
+  constexpr std::int64_t kWidthMax = 1'000'000;  // as RunOptions::elements_max
+  if (width > kWidthMax) {
+    return Error{ErrorCode::kResourceExhausted,
+                 "a list of " + std::to_string(width) + " elements is too wide to be simulated"};
+  }
   const bool is_plain = type.element->kind == Type::Kind::kScalar && shape.yes == 0;
   if (is_plain) {
     if (const auto known = lists_.find({&type, width}); known != lists_.end()) {

@@ -24,7 +24,8 @@ class StandIns {
   /// `given`: values of types by name; borrowed.
   explicit StandIns(const std::map<std::string, Value>& given) : given_(given) {}
 
-  /// Errors: kUnsupported names a type without a value.
+  /// Errors: kUnsupported names a type without a value; kResourceExhausted for a list of more than
+  /// a million.
   Result<Value> make(const Type& type, const Shape& shape, Random& random, std::size_t level = 0);
 
  private:

@@ -33,6 +33,11 @@ StatsCollector::StatsCollector(StatsBook& book, const AnyProgram& program, std::
 }
 
 void StatsCollector::see(const Event& event) {
+  if (event.seq == 0) {  // what an earlier run left unfinished
+    started_.clear();
+    counts_.clear();
+    taken_.clear();
+  }
   const std::string plain = without_indices(event.path);
   note_counts(event.path);
   note_side(event, plain);

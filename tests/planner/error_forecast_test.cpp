@@ -83,6 +83,18 @@ TEST_CASE("what all voters share isn't outvoted") {
   CHECK(*of_width(*g.build(most), 3).wrong == Approx(1 - 0.9 * 0.896));
 }
 
+TEST_CASE("what a vote reads beside its list is needed as ever") {
+  Graph g;
+  const auto question =
+      g.node("question", same, tagged(ErrorTag::fail(0.1).as_independent()), g.input<Int>("n"));
+  const auto votes = g.map("part", same, tagged(ErrorTag::fail(0.2).as_independent()),
+                           g.input<std::vector<Int>>("list"));
+  const auto most = g.node(
+      "most", [](Ctx&, const std::vector<Int>&, const Int& n) { return n; },
+      tagged(ErrorTag::vote().as_independent()), votes, question);
+  CHECK(*of_width(*g.build(most), 3).wrong == Approx(1 - 0.9 * 0.896));
+}
+
 TEST_CASE("retrieval: six facts, each in two windows") {
   const ErrorTag pick{
       .kind = ErrorTag::Kind::kRetrieve, .recall = 0.9, .with_needle = 2, .independent = true};

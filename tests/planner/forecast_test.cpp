@@ -209,6 +209,14 @@ TEST_CASE("what nothing is known of is named, and its policy taken") {
   CHECK(guessed->prompt_tokens.mean == 70);
 }
 
+TEST_CASE("a list too wide to be made is refused") {
+  StatsBook book;
+  book.control("read").counts.add(2'000'000);
+  const auto refused = forecast(control_graph(), book, {}, {.samples = 1});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == ErrorCode::kResourceExhausted);
+}
+
 TEST_CASE("budgets, timeouts and retries count in a forecast as they do in a run") {
   Graph g;
   const auto one = g.node(

@@ -134,6 +134,24 @@ TEST_CASE("a run's events become statistics: attempts, tokens, widths, iteration
   CHECK(book.find_control("side")->no == 3);  // the side without a node
 }
 
+TEST_CASE("what a failed run left unfinished isn't counted in the next") {
+  Graph g;
+  const auto small = [](Ctx&, const Int& n) -> Result<Int> {
+    if (n > 5) return Error{ErrorCode::kNetwork, "too large"};
+    return n;
+  };
+  const auto program = *g.build(g.map("m", small, {}, g.input<std::vector<Int>>("list")));
+  StatsBook book;
+  StatsCollector collector(book, program);
+  VirtualExecutor executor;
+  Runtime runtime(executor);
+  const RunOptions options{.on_event = collector.observer()};
+  CHECK_FALSE(runtime.run(program, Inputs().set("list", std::vector<Int>{1, 2, 9}), options));
+  CHECK(runtime.run(program, Inputs().set("list", std::vector<Int>{1}), options));
+  CHECK(book.find_control("m")->counts.items() == std::vector<Int>{1});
+  CHECK(book.find("m/m", "m").trials == 4);
+}
+
 TEST_CASE("statistics as text: a round trip, and what is refused") {
   StatsBook book = collected();
   book.engine("small") = {.prefill_tokens_per_s = 900, .step_seconds = {{1, 0.01}, {8, 0.03}}};
