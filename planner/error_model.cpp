@@ -18,6 +18,13 @@ double sum_error_biased(std::int64_t k, double bias) {
   return static_cast<double>(k) * std::abs(bias);
 }
 
+double mean_size_of_normal(double mean, double variance) {
+  if (variance <= 0) return std::abs(mean);
+  const double sd = std::sqrt(variance);
+  return sd * std::sqrt(2 / std::numbers::pi) * std::exp(-mean * mean / (2 * variance)) +
+         mean * std::erf(mean / (sd * std::numbers::sqrt2));
+}
+
 double any_fails_bound(std::span<const double> chances) {
   return std::fmin(1.0, sum_error_bound(chances));
 }

@@ -17,6 +17,9 @@ double sum_error_bound(std::span<const double> errors);
 double sum_error_unbiased(std::int64_t k, double sigma);
 /// The same with a bias each and no noise: k |bias|; what it tends to when bias k >> sigma sqrt(k).
 double sum_error_biased(std::int64_t k, double bias);
+/// Both at once: E|x| of a normal x, that of the sum. Source: Leone et al. 1961, "The folded normal
+/// distribution".
+double mean_size_of_normal(double mean, double variance);
 
 // ---- all parts needed ----
 

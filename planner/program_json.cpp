@@ -43,6 +43,7 @@ Json policy_json(const Policy& policy) {
   put(cost, "money_micros", policy.cost.money_micros, 0);
   put(cost, "time_ns", policy.cost.time.count(), 0);
   if (!cost.empty()) json["cost"] = std::move(cost);
+  if (policy.error != usual.error) json["error"] = error_tag_json(policy.error);
   return json;
 }
 
@@ -160,7 +161,7 @@ Result<SpendLimit> read_limit(const Json& json) {
 
 Result<Policy> read_policy(const Json& json) {
   WEFT_TRY_VOID(only(json, {"attempts", "backoff_ns", "timeout_ns", "expected_ns", "version",
-                            "effect", "lane", "cost", "recompute"}));
+                            "effect", "lane", "cost", "recompute", "error"}));
   Policy policy;
   WEFT_TRY(attempts, integer(json, "attempts", policy.attempts));
   WEFT_TRY(version, integer(json, "version", policy.version));
@@ -186,6 +187,10 @@ Result<Policy> read_policy(const Json& json) {
   if (json.contains("cost")) {
     WEFT_TRY(cost, read_spend(json["cost"]));
     policy.cost = cost;
+  }
+  if (json.contains("error")) {
+    WEFT_TRY(error, error_tag_from_json(json["error"]));
+    policy.error = error;
   }
   return policy;
 }

@@ -17,6 +17,7 @@
 #include <thread>
 #include <vector>
 
+#include "planner/forecast.h"
 #include "planner/graph.h"
 #include "planner/runtime.h"
 
@@ -196,6 +197,39 @@ void bench_cancel() {
   print_row("A17 cancel of 1000 waiting nodes", took.count(), "ms");
 }
 
+/// 1,000 nodes in a random graph, with statistics, 1,000 samples.
+void bench_forecast(bool quick) {
+  Graph g;
+  weft::Random random(1);
+  std::vector<Out<Int>> made{g.input<Int>("n")};
+  StatsBook book;
+  const auto sum = [](Ctx&, const std::vector<Int>& all) { return static_cast<Int>(all.size()); };
+  for (int i = 0; i < 999; ++i) {
+    const std::vector<Out<Int>> in{made[random.below(made.size())],
+                                   made[random.below(made.size())]};
+    const std::string name = std::to_string(i);
+    made.push_back(g.gather(name, sum, {.lane = LaneKind::kModel}, in));
+    for (int trial = 0; trial < 100; ++trial) {
+      book.record({.function = name, .path = name},
+                  {.seconds = random.lognormal(0.5), .prompt_tokens = 100, .output_tokens = 20},
+                  false);
+    }
+  }
+  const std::vector<Out<Int>> ends(made.begin() + 1, made.end());
+  const auto program = must(g.build(g.gather("end", sum, {}, ends)));
+  const int samples = quick ? 10 : 1000;
+  for (const std::size_t threads : {1U, 2U}) {
+    const ForecastOptions options{.samples = samples, .threads = threads};
+    const Machine machine{.widths = {1, 1024, 4}};
+    const auto start = std::chrono::steady_clock::now();
+    must(forecast(program, book, machine, options));
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+    print_row("forecast of 1000 nodes x " + std::to_string(samples) + " samples, threads " +
+                  std::to_string(threads),
+              took.count(), "s");
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -209,4 +243,5 @@ int main(int argc, char** argv) {
   }
   bench_latency(quick);
   bench_cancel();
+  bench_forecast(quick);
 }
