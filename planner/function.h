@@ -53,6 +53,9 @@ struct Function {
   std::function<void(std::shared_ptr<Call>)> start;
   /// Is given all its calls that are ready together, as siblings of a map are.
   std::function<void(std::vector<std::shared_ptr<Call>>)> start_all;
+  /// What a trace's key knows of the code beside its name and version: of a model's node the model
+  /// and the prompt, of a tool its program. Empty: nothing.
+  std::string fingerprint;
 };
 
 using FunctionPtr = std::shared_ptr<const Function>;
