@@ -2,7 +2,7 @@
 // Reading members of a graph's file, with messages for the person who wrote it. Internal.
 
 #include <cstdint>
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
