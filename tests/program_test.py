@@ -400,6 +400,27 @@ class Program(unittest.TestCase):
         self.assertTrue(self.weft("run", graph, "--dot").stdout.startswith("digraph"))
         self.assertEqual(json.loads(self.weft("run", "--schema").stdout)["type"], "object")
 
+    def test_a_graph_searches_the_collection(self):
+        self.weft("index", str(self.docs))
+        graph = self.docs / "search.json"
+        graph.write_text(json.dumps({
+            "format": "weft-graph-1", "inputs": [{"name": "query"}], "result": "all", "nodes": [
+                {"name": "found", "kind": "retrieve", "passages": 1, "inputs": ["query"]},
+                {"name": "all", "kind": "join", "inputs": ["found"]}]}))
+        self.assertIn("Apollo 11", self.weft("run", str(graph), "-i", "query=Apollo landed").stdout)
+        self.weft("run", str(graph), "-i", "query=Apollo", "-c", "none", code=3)
+
+    @unittest.skipUnless(HAS_MODEL, "needs smollm2-135m")
+    def test_an_interrupted_graph_is_130(self):
+        process = subprocess.Popen([WEFT, "run", str(self.GRAPHS / "summary.json"), "-m", MODEL, "-i",
+                                    "document=" + "word " * 20000], env=self.environment(),
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.wait_until_signals_are_handled(process.pid)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 130)
+
     @unittest.skipUnless(HAS_MODEL, "needs smollm2-135m")
     def test_graphs_of_prompts_run_on_a_model_within_a_budget(self):
         document = self.docs / "long.txt"
