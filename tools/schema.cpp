@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string_view>
 #include <vector>
@@ -25,8 +26,8 @@ Error wrong(const std::string& where, const std::string& why) {
   return Error{ErrorCode::kInvalidArgument, (where.empty() ? "" : where + ": ") + why};
 }
 
-template <typename Names, typename Name>
-bool has(const Names& names, const Name& name) {
+template <typename Names>
+bool has(const Names& names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
@@ -40,6 +41,22 @@ bool is_of(const Json& value, std::string_view type) {
   // 1.0 is an integer, by the standard.
   return value.is_number_integer() ||
          (value.is_number_float() && std::trunc(value.get<double>()) == value.get<double>());
+}
+
+/// a < b, of numbers. The library compares an unsigned number beyond 2^63 as a negative one.
+bool less(const Json& a, const Json& b) {
+  const auto is_huge = [](const Json& j) {
+    return j.is_number_unsigned() && j.get<std::uint64_t>() > std::uint64_t{INT64_MAX};
+  };
+  if (!a.is_number_integer() || !b.is_number_integer()) return a.get<double>() < b.get<double>();
+  if (is_huge(a) && is_huge(b)) return a.get<std::uint64_t>() < b.get<std::uint64_t>();
+  if (is_huge(a) || is_huge(b)) return is_huge(b);
+  return a.get<std::int64_t>() < b.get<std::int64_t>();
+}
+
+bool equal(const Json& a, const Json& b) {
+  if (a.is_number() && b.is_number()) return !less(a, b) && !less(b, a);
+  return a == b;
 }
 
 std::vector<std::string> types_of(const Json& type) {
@@ -130,11 +147,11 @@ std::string name_of(const std::string& where) { return where.empty() ? "the valu
 Result<void> check_bounds(const Json& schema, const Json& value, const std::string& where) {
   const auto within = [&](const char* least, const char* most, const auto& size,
                           const char* unit) -> Result<void> {
-    if (schema.contains(least) && Json(size) < schema[least]) {
+    if (schema.contains(least) && less(Json(size), schema[least])) {
       return wrong("", name_of(where) + " has to be at least " + shown(schema[least]) + unit +
                            ", not " + shown(Json(size)));
     }
-    if (schema.contains(most) && Json(size) > schema[most]) {
+    if (schema.contains(most) && less(schema[most], Json(size))) {
       return wrong("", name_of(where) + " has to be at most " + shown(schema[most]) + unit +
                            ", not " + shown(Json(size)));
     }
@@ -186,7 +203,9 @@ Result<void> check_value(const Json& schema, const Json& value, const std::strin
       return wrong("", name_of(where) + " has to be of type " + wanted + ", not " + shown(value));
     }
   }
-  if (schema.contains("enum") && !has(schema["enum"], value)) {
+  if (schema.contains("enum") &&
+      std::none_of(schema["enum"].begin(), schema["enum"].end(),
+                   [&](const Json& each) { return equal(each, value); })) {
     return wrong("", name_of(where) + " has to be one of " + shown(schema["enum"], 400) + ", not " +
                          shown(value));
   }

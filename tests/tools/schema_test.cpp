@@ -41,7 +41,18 @@ TEST_CASE("a value is checked against each keyword, and the message says where")
   CHECK(refusal(kSearch, R"({"query": "x", "kk": 1})") ==
         "the value may have no \"kk\"; did you mean \"k\"?");
   CHECK(refusal(R"({"type": ["string", "null"]})", "null").empty());
-  CHECK(refusal(R"({"minimum": -9223372036854775808})", "18446744073709551615").empty());
+}
+
+TEST_CASE("numbers beyond 2^63 are large, not negative") {
+  constexpr const char* kHuge = "18446744073709551615";
+  CHECK(refusal(R"({"minimum": -9223372036854775808})", kHuge).empty());
+  CHECK(refusal(R"({"minimum": 1})", kHuge).empty());
+  CHECK(refusal(R"({"maximum": 10})", kHuge) ==
+        "the value has to be at most 10, not 18446744073709551615");
+  CHECK(refusal(R"({"maximum": 18446744073709551615})", kHuge).empty());
+  CHECK(refusal(R"({"minimum": 18446744073709551615})", "18446744073709551614") != "");
+  CHECK(refusal(R"({"enum": [-1]})", kHuge) != "");
+  CHECK(refusal(R"({"enum": [1]})", "1.0").empty());
 }
 
 TEST_CASE("a schema that can't be checked in full is refused") {
