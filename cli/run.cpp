@@ -153,6 +153,7 @@ int run(const Process& process) {
   add_show(app, parsed);
   add_collection(app, parsed);
   add_backup(app, parsed);
+  add_run(app, parsed);
   add_complete(app, parsed);
   add_tokenize(app, parsed);
   add_perplexity(app, parsed);

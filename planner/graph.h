@@ -22,6 +22,9 @@
 namespace weft::planner {
 
 class Graph;
+namespace file {
+class Reader;  // of graphs' files: it knows types at run time only
+}
 
 /// A handle on a value that a run will make once.
 template <Storable T>
@@ -160,6 +163,8 @@ class Graph {
   }
 
  private:
+  friend class file::Reader;
+
   Graph(Graph* parent, std::string_view name)
       : parent_(parent), prefix_(parent->prefix_ + std::string(name) + "/") {}
 

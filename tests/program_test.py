@@ -387,6 +387,74 @@ class Program(unittest.TestCase):
         out, _ = process.communicate(timeout=120)
         self.assertEqual((process.returncode, out), (130, b""))
 
+    GRAPHS = pathlib.Path(__file__).parent.parent / "examples/graphs"
+
+    def test_a_graph_runs_its_tools_once_they_are_allowed(self):
+        arguments = ["run", str(self.GRAPHS / "word_counts.json"), "-i", "text=a b a\nc c d"]
+        denied = self.weft(*arguments, code=1)
+        self.assertIn("--allow-tool count_words", denied.stderr)
+        self.assertEqual(self.weft(*arguments, "--allow-tool", "count_words").stdout, "a (2), c (2)\n")
+        made = self.json(*arguments, "--allow-tools")
+        self.assertEqual(made["result"], "a (2), c (2)")
+        self.assertEqual(made["usage"]["calls"], 2)
+        nodes = {node["node"]: node for node in made["nodes"]}
+        self.assertEqual((nodes["each/counts"]["done"], nodes["each/counts"]["calls"]), (2, 2))
+        over = self.weft(*arguments, "--allow-tools", "--budget", "calls=1", code=1)
+        self.assertIn("the budget has no room for 1 more call", over.stderr)
+
+    def test_a_graph_says_what_is_wrong_with_it_or_its_inputs(self):
+        graph = str(self.GRAPHS / "word_counts.json")
+        self.assertIn("give it with --input text=VALUE", self.weft("run", graph, code=2).stderr)
+        self.assertIn('did you mean "text"?', self.weft("run", graph, "-i", "txet=x", code=2).stderr)
+        self.assertIn("NAME=VALUE is expected", self.weft("run", graph, "-i", "text", code=2).stderr)
+        self.assertIn('"cals" isn\'t known here; did you mean "calls"?',
+                      self.weft("run", graph, "-i", "text=x", "--budget", "cals=1", code=2).stderr)
+        broken = self.docs / "broken.json"
+        broken.write_text('{"format": "weft-graph-1", "result": "a", "nodes": [{"name": "a", "kind": "jion"}]}')
+        self.assertIn('broken.json: node a: there is no kind of node "jion"; did you mean "join"?',
+                      self.weft("run", str(broken), code=2).stderr)
+        self.assertTrue(self.weft("run", graph, "--mermaid").stdout.startswith("flowchart"))
+        self.assertTrue(self.weft("run", graph, "--dot").stdout.startswith("digraph"))
+        self.assertEqual(json.loads(self.weft("run", "--schema").stdout)["type"], "object")
+
+    def test_a_graph_searches_the_collection(self):
+        self.weft("index", str(self.docs))
+        graph = self.docs / "search.json"
+        graph.write_text(json.dumps({
+            "format": "weft-graph-1", "inputs": [{"name": "query"}], "result": "all", "nodes": [
+                {"name": "found", "kind": "retrieve", "passages": 1, "inputs": ["query"]},
+                {"name": "all", "kind": "join", "inputs": ["found"]}]}))
+        self.assertIn("Apollo 11", self.weft("run", str(graph), "-i", "query=Apollo landed").stdout)
+        self.weft("run", str(graph), "-i", "query=Apollo", "-c", "none", code=3)
+
+    @unittest.skipUnless(HAS_MODEL, "needs smollm2-135m")
+    def test_an_interrupted_graph_is_130(self):
+        process = subprocess.Popen([WEFT, "run", str(self.GRAPHS / "summary.json"), "-m", MODEL, "-i",
+                                    "document=" + "word " * 20000], env=self.environment(),
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.wait_until_signals_are_handled(process.pid)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 130)
+
+    @unittest.skipUnless(HAS_MODEL, "needs smollm2-135m")
+    def test_graphs_of_prompts_run_on_a_model_within_a_budget(self):
+        document = self.docs / "long.txt"
+        document.write_text("The tower was built in 1889 by Eiffel. It is tall.\n\n" * 100)
+        made = self.json("run", str(self.GRAPHS / "summary.json"), "-m", MODEL, "-i", f"document=@{document}")
+        nodes = {node["node"]: node for node in made["nodes"]}
+        self.assertTrue(made["result"].strip())
+        self.assertEqual(nodes["notes/note"]["done"], 2)
+        self.assertEqual(made["usage"]["output_tokens"], sum(
+            nodes[name]["output_tokens"] for name in ("notes/note", "summary levels/level/merged")))
+        found = self.json("run", str(self.GRAPHS / "needle.json"), "-m", MODEL, "-i", f"document=@{document}",
+                          "-i", "question=When was the tower built?")
+        self.assertIn("1889", found["result"])
+        over = self.weft("run", str(self.GRAPHS / "summary.json"), "-m", MODEL, "-i", f"document=@{document}",
+                         "--budget", "output_tokens=100", code=1)
+        self.assertIn("more output tokens", over.stderr)
+
     @unittest.skipUnless(HAS_MODEL, "WEFT_TEST_MODELS has no smollm2-135m.gguf")
     def test_interruption_is_130(self):
         process = subprocess.Popen([WEFT, "complete", "Write a long story about a whale.", "-n", "8000", "-t", "1", "-m",

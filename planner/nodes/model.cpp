@@ -14,31 +14,104 @@ namespace {
 using inference::Generation;
 using inference::TokenId;
 
-Result<std::vector<TokenId>> as_text(const inference::Model& model, const std::string& text) {
-  const inference::Tokenizer& tokenizer = model.tokenizer();
-  std::vector<TokenId> ids = tokenizer.encode(text, /*parse_special=*/false);
+// A template that prints the date prints the same one always: a node's value is its inputs' alone.
+constexpr std::int64_t kDate = 1'767'225'600;  // 2026-01-01
+
+using Ids = std::vector<TokenId>;
+
+Ids with_bos(const inference::Tokenizer& tokenizer, Ids ids) {
   const std::optional<TokenId> bos = tokenizer.bos();
-  if (tokenizer.adds_bos() && bos) ids.insert(ids.begin(), *bos);
+  if (tokenizer.adds_bos() && bos && (ids.empty() || ids.front() != *bos)) {
+    ids.insert(ids.begin(), *bos);
+  }
   return ids;
 }
 
-Result<std::vector<TokenId>> as_message(const inference::Model& model, const std::string& text) {
-  // A template that prints the date prints the same one always: a node's value is its input's
-  // alone.
-  constexpr std::int64_t kDate = 1'767'225'600;  // 2026-01-01
-  return inference::chat_prompt(model, {{"user", text}}, kDate);
+Result<Ids> as_text(const inference::Model& model, const Call& call) {
+  const inference::Tokenizer& tokenizer = model.tokenizer();
+  const auto& text = call.argument(0).as<std::string>();
+  return with_bos(tokenizer, tokenizer.encode(text, /*parse_special=*/false));
 }
 
-void finish(Call& call, Result<Generation> made) {
-  if (!made) return call.finish(std::move(made).error());
-  call.ctx().spend({.prompt_tokens = static_cast<std::int64_t>(made->usage.prompt_tokens),
-                    .output_tokens = static_cast<std::int64_t>(made->usage.think_tokens +
-                                                               made->usage.answer_tokens),
-                    .calls = 1});
-  if (made->finish_reason == inference::FinishReason::kCancelled) {
-    return call.finish(Error{ErrorCode::kCancelled, "the answer was stopped"});
+Result<Ids> as_message(const inference::Model& model, const Call& call) {
+  return inference::chat_prompt(model, {{"user", call.argument(0).as<std::string>()}}, kDate);
+}
+
+Result<Ids> as_prompt(const PromptNode& node, const inference::Model& model, const Call& call) {
+  std::vector<std::string_view> texts;
+  for (std::size_t i = 0; i < node.prompt.names().size(); ++i) {
+    texts.push_back(call.argument(i).as<std::string>());
   }
-  call.finish(make_value<std::string>(std::move(made->text)));
+  WEFT_TRY(prompt, node.prompt.render_in_order(texts));
+  Ids ids;
+  if (node.is_raw) {
+    std::vector<inference::TextSpan> spans;
+    for (const Prompt::Span& span : prompt.spans) {
+      spans.push_back({prompt.text.substr(span.begin, span.end - span.begin), span.input.empty()});
+    }
+    ids = with_bos(model.tokenizer(), model.tokenizer().encode(spans));
+  } else {
+    std::vector<inference::ChatMessage> messages;
+    if (!node.system.empty()) messages.push_back({"system", node.system});
+    messages.push_back({"user", std::move(prompt.text)});
+    WEFT_TRY(made, inference::chat_prompt(model, messages, kDate));
+    ids = std::move(made);
+  }
+  if (node.prompt_tokens_max != 0 && ids.size() > node.prompt_tokens_max) {
+    return Error{ErrorCode::kResourceExhausted,
+                 "the prompt has " + std::to_string(ids.size()) +
+                     " tokens, but the node's limit is " + std::to_string(node.prompt_tokens_max) +
+                     ": raise prompt_tokens_max, or give it less text"};
+  }
+  return ids;
+}
+
+/// All that decides the answer to a given prompt. Processors of logits are code: they change with
+/// the policy's version.
+std::string describe(const inference::Model& model, const inference::GenerateOptions& options) {
+  const inference::SamplingOptions& sampling = options.sampling;
+  std::string text = to_string(model.numerics());
+  const auto add = [&](const char* name, const auto& value) {
+    text += std::string("; ") + name + " " + std::to_string(value);
+  };
+  add("max_tokens", options.max_tokens);
+  add("temperature", sampling.temperature);
+  add("top_k", sampling.top_k);
+  add("top_p", sampling.top_p);
+  add("min_p", sampling.min_p);
+  add("seed", sampling.seed);
+  add("ignore_end", static_cast<int>(options.ignore_end_tokens));
+  if (options.think) add("think", options.think->tokens_max);
+  for (const std::string& stop : options.stop) {
+    add("stop", stop.size());
+    text += ' ' + stop;
+  }
+  return text;
+}
+
+void finish(Call& call, std::vector<Result<Generation>> answers) {
+  Spend spent{.calls = 1};
+  std::vector<std::string> texts;
+  std::optional<Error> error;
+  for (Result<Generation>& made : answers) {
+    if (!made) {
+      if (!error) error = made.error();
+      continue;
+    }
+    // A prompt is read once, however many answers it has.
+    spent.prompt_tokens = static_cast<std::int64_t>(made->usage.prompt_tokens);
+    spent.output_tokens +=
+        static_cast<std::int64_t>(made->usage.think_tokens + made->usage.answer_tokens);
+    if (made->finish_reason == inference::FinishReason::kCancelled && !error) {
+      error = Error{ErrorCode::kCancelled, "the answer was stopped"};
+    }
+    texts.push_back(std::move(made->text));
+  }
+  if (texts.empty()) return call.finish(*error);
+  call.ctx().spend(spent);
+  if (error) return call.finish(*error);
+  if (answers.size() > 1) return call.finish(make_value(std::move(texts)));
+  call.finish(make_value(std::move(texts[0])));
 }
 
 }  // namespace
@@ -49,39 +122,55 @@ ModelNodes::~ModelNodes() {
 }
 
 FunctionPtr ModelNodes::complete(inference::GenerateOptions options) {
-  return function(std::move(options), as_text);
+  return function({.options = std::move(options), .encode = as_text, .fingerprint = "text"});
 }
 
 FunctionPtr ModelNodes::chat(inference::GenerateOptions options) {
-  return function(std::move(options), as_message);
+  return function({.options = std::move(options), .encode = as_message, .fingerprint = "chat"});
 }
 
-Policy ModelNodes::policy(std::int64_t prompt_tokens_max,
-                          const inference::GenerateOptions& options) {
-  return {
-      .lane = LaneKind::kModel,
-      .cost = {.prompt_tokens = prompt_tokens_max,
-               .output_tokens = static_cast<std::int64_t>(inference::generated_tokens_max(options)),
-               .calls = 1}};
+FunctionPtr ModelNodes::prompt(PromptNode node) {
+  Plan plan{.options = node.options,
+            .inputs = node.prompt.names().size(),
+            .samples = std::max<std::size_t>(1, node.samples)};
+  plan.fingerprint = (node.is_raw ? "raw; samples " : "prompt; samples ") +
+                     std::to_string(plan.samples) + "; system " +
+                     std::to_string(node.system.size()) + ' ' + node.system + "; template " +
+                     node.prompt.source();
+  plan.encode = [node = std::move(node)](const inference::Model& model, const Call& call) {
+    return as_prompt(node, model, call);
+  };
+  return function(std::move(plan));
 }
 
-FunctionPtr ModelNodes::function(inference::GenerateOptions options, Encode encode) {
-  options.on_token = {};  // of which node it would be, nothing says
-  options.on_think = {};
-  options.on_scored = {};
+Policy ModelNodes::policy(std::int64_t prompt_tokens_max, const inference::GenerateOptions& options,
+                          std::size_t samples) {
+  return {.lane = LaneKind::kModel,
+          .cost = {.prompt_tokens = prompt_tokens_max,
+                   .output_tokens = static_cast<std::int64_t>(
+                       samples * inference::generated_tokens_max(options)),
+                   .calls = 1}};
+}
+
+FunctionPtr ModelNodes::function(Plan plan) {
+  plan.options.on_token = {};  // of which node it would be, nothing says
+  plan.options.on_think = {};
+  plan.options.on_scored = {};
   auto made = std::make_shared<Function>();
-  made->inputs = {type_of<std::string>()};
-  made->output = type_of<std::string>();
-  made->start_all = [this, options = std::move(options), encode](Calls calls) {
+  made->inputs.assign(plan.inputs, type_of<std::string>());
+  made->output = plan.samples > 1 ? type_of<std::vector<std::string>>() : type_of<std::string>();
+  made->fingerprint = describe(engine_.model(), plan.options) + "; " + plan.fingerprint;
+  made->start_all = [this, plan = std::move(plan)](Calls calls) {
     inference::Group group;
     Calls members;
     for (auto& call : calls) {
-      auto ids = encode(engine_.model(), call->argument(0).as<std::string>());
+      auto ids = plan.encode(engine_.model(), *call);
       if (!ids) {
         call->finish(std::move(ids).error());
         continue;
       }
-      inference::Request request{.prompt = *std::move(ids), .options = options};
+      inference::Request request{
+          .prompt = *std::move(ids), .options = plan.options, .samples = plan.samples};
       request.options.stop_token = call->ctx().stop();
       group.requests.push_back(std::move(request));
       members.push_back(std::move(call));
@@ -96,9 +185,22 @@ void ModelNodes::submit(inference::Group group, Calls calls) {
     const std::lock_guard lock(mutex_);
     running_.insert(calls.begin(), calls.end());
   }
+  // The samples of each call, told from step() alone: one thread at a time.
+  struct Answers {
+    std::vector<Result<Generation>> made;
+    std::size_t left = 0;
+  };
+  const auto answers = std::make_shared<std::vector<Answers>>();
+  for (const inference::Request& request : group.requests) {
+    answers->push_back(
+        {{request.samples, Error{ErrorCode::kInternal, "no answer"}}, request.samples});
+  }
   inference::EngineEvents events;
-  events.on_end = [this, calls](inference::AnswerId id, Result<Generation> made) {
-    if (take(calls[id.request])) finish(*calls[id.request], std::move(made));
+  events.on_end = [this, calls, answers](inference::AnswerId id, Result<Generation> made) {
+    Answers& mine = (*answers)[id.request];
+    mine.made[id.sample] = std::move(made);
+    if (--mine.left > 0) return;
+    if (take(calls[id.request])) finish(*calls[id.request], std::move(mine.made));
   };
   const auto submitted = engine_.submit(group, std::move(events));
   if (submitted) return step_later();

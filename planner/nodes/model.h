@@ -5,9 +5,12 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <unordered_set>
 #include <vector>
 
@@ -15,8 +18,21 @@
 #include "inference/engine.h"
 #include "planner/function.h"
 #include "planner/policy.h"
+#include "planner/prompt_template.h"
 
 namespace weft::planner {
+
+/// A prompt that is made of several texts.
+struct PromptNode {
+  PromptTemplate prompt;
+  std::string system;  // message; empty: none
+  /// Without the model's chat template. Control tokens are parsed in the prompt's own words then,
+  /// never in what is put in.
+  bool is_raw = false;
+  std::size_t samples = 1;            // answers to one prompt; engine.h says with which seeds
+  std::size_t prompt_tokens_max = 0;  // a longer one fails; 0 = what the context holds
+  inference::GenerateOptions options;
+};
 
 /// Borrows the engine and the model lane, of the executor that runs the graph; both outlive it, and
 /// it outlives the runs. Nothing else steps the engine meanwhile.
@@ -38,15 +54,28 @@ class ModelNodes {
   /// template.
   FunctionPtr chat(inference::GenerateOptions options);
 
+  /// Code whose inputs are the texts of node.prompt.names(), in that order, and whose value is the
+  /// answer's text or, with more samples than one, the list of them; there it fails if one does.
+  /// Errors: also kResourceExhausted for a prompt beyond prompt_tokens_max.
+  FunctionPtr prompt(PromptNode node);
+
   /// A policy that sets aside what one such node can spend at most, given its longest prompt.
-  static Policy policy(std::int64_t prompt_tokens_max, const inference::GenerateOptions& options);
+  static Policy policy(std::int64_t prompt_tokens_max, const inference::GenerateOptions& options,
+                       std::size_t samples = 1);
 
  private:
   using Calls = std::vector<std::shared_ptr<Call>>;
-  using Encode = Result<std::vector<inference::TokenId>> (*)(const inference::Model&,
-                                                             const std::string&);
+  using Encode =
+      std::function<Result<std::vector<inference::TokenId>>(const inference::Model&, const Call&)>;
+  struct Plan {  // of a function
+    inference::GenerateOptions options;
+    std::size_t inputs = 1;
+    std::size_t samples = 1;
+    Encode encode;
+    std::string fingerprint;
+  };
 
-  FunctionPtr function(inference::GenerateOptions options, Encode encode);
+  FunctionPtr function(Plan plan);
   struct Waiting {
     inference::Group group;  // of one request
     std::shared_ptr<Call> call;

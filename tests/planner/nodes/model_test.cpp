@@ -159,6 +159,61 @@ TEST_CASE("a map of more calls than the engine's queue holds waits for places in
   CHECK(answers->back() == fixture.alone("1199", options));
 }
 
+TEST_CASE("a prompt of named texts is the user's message, and gives as many answers as asked for") {
+  Fixture fixture(inference::tiny({}, *backend()));
+  GenerateOptions options;
+  options.max_tokens = 6;
+  options.sampling.temperature = 1;
+  options.sampling.seed = 7;
+  options.ignore_end_tokens = true;
+  const auto source = PromptTemplate::parse("Say {{a}} and {{b}}").value();
+  const PromptNode one{.prompt = source, .is_raw = true, .options = options};
+  PromptNode many = one;
+  many.samples = 3;
+  Graph g;
+  const auto a = g.input<Text>("a");
+  const auto b = g.input<Text>("b");
+  const auto first = g.call<Text>("one", fixture.nodes.prompt(one), {}, a, b);
+  const auto rest = g.call<std::vector<Text>>("many", fixture.nodes.prompt(many), {}, a, b);
+  const auto all = g.node(
+      "all",
+      [](Ctx&, const Text& alone, std::vector<Text> texts) {
+        texts.push_back(alone);
+        return texts;
+      },
+      {}, first, rest);
+  auto run = fixture.runtime.start(*g.build(all), Inputs().set<Text>("a", "x").set<Text>("b", "y"));
+  REQUIRE(run);
+  const auto answers = run->wait();
+  INFO((answers ? "" : answers.error().message));
+  REQUIRE(answers);
+  REQUIRE(answers->size() == 4);
+  CHECK((*answers)[0] == fixture.alone("Say x and y", options));
+  CHECK((*answers)[3] == (*answers)[0]);  // the first sample is that of one
+  CHECK((*answers)[1] != (*answers)[0]);
+  CHECK(run->report().spent.output_tokens == 4 * 6);
+  CHECK(run->report().spent.calls == 2);
+}
+
+TEST_CASE("a prompt beyond its node's limit fails, and a fingerprint tells prompts and options") {
+  Fixture fixture(inference::tiny({}, *backend()));
+  PromptNode node{.prompt = PromptTemplate::parse("{{text}}").value(), .is_raw = true};
+  node.prompt_tokens_max = 8;
+  const auto code = fixture.nodes.prompt(node);
+  Graph g;
+  const auto program = g.build(g.call<Text>("ask", code, {}, g.input<Text>("text")));
+  const auto refused = fixture.runtime.run(*program, Inputs().set("text", Text(50, '~')));
+  CHECK(refused.error().code == ErrorCode::kResourceExhausted);
+  CHECK(refused.error().message.find("but the node's limit is 8") != Text::npos);
+  CHECK(fixture.nodes.prompt(node)->fingerprint == code->fingerprint);
+  PromptNode warmer = node;
+  warmer.options.sampling.temperature = 1;
+  CHECK(fixture.nodes.prompt(warmer)->fingerprint != code->fingerprint);
+  PromptNode other = node;
+  other.prompt = PromptTemplate::parse("{{text}}!").value();
+  CHECK(fixture.nodes.prompt(other)->fingerprint != code->fingerprint);
+}
+
 TEST_CASE("a stop ends answers between steps, and a budget the calls it has no room for") {
   Fixture fixture(inference::tiny({}, *backend()));
   GenerateOptions options;

@@ -1,0 +1,280 @@
+// `weft run`: runs a graph from a file with the local model, its tools and a collection.
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "base/lanes.h"
+#include "base/nearest.h"
+#include "cli/collections.h"
+#include "cli/graph_progress.h"
+#include "cli/json_output.h"
+#include "cli/text_input.h"
+#include "cli/verbs.h"
+#include "inference/engine.h"
+#include "inference/think_span.h"
+#include "planner/graph_file.h"
+#include "planner/runtime.h"
+#include "tools/json_text.h"
+
+namespace weft::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::size_t kGraphBytesMax = 4 << 20;
+constexpr std::size_t kInputBytesMax = 64 << 20;
+
+struct Options {
+  std::string file;
+  std::vector<std::string> inputs;  // NAME=VALUE
+  std::vector<std::string> allowed_tools;
+  bool allows_tools = false;
+  std::vector<std::string> budget;  // UNIT=N
+  double timeout_s = 0;
+  bool mermaid = false;
+  bool dot = false;
+  bool schema = false;
+};
+
+/// "NAME=VALUE" taken apart.
+Result<std::pair<std::string, std::string>> pair_of(const std::string& text, const char* flag) {
+  const auto at = text.find('=');
+  if (at != std::string::npos && at > 0) return std::pair(text.substr(0, at), text.substr(at + 1));
+  return Error{ErrorCode::kInvalidArgument,
+               std::string(flag) + " " + text + ": NAME=VALUE is expected"};
+}
+
+Result<SpendLimit> budget_of(const Options& options, const SpendLimit& files) {
+  nlohmann::json json = nlohmann::json::object();
+  for (const std::string& each : options.budget) {
+    WEFT_TRY(pair, pair_of(each, "--budget"));
+    const auto number = nlohmann::json::parse(pair.second, nullptr, false);
+    json[pair.first] = number.is_discarded() ? nlohmann::json(pair.second) : number;
+  }
+  auto limit = planner::graph_budget(json);
+  if (!limit) return std::move(limit).error().with_context("--budget");
+  if (!limit->prompt_tokens) limit->prompt_tokens = files.prompt_tokens;
+  if (!limit->output_tokens) limit->output_tokens = files.output_tokens;
+  if (!limit->calls) limit->calls = files.calls;
+  return limit;
+}
+
+/// A text as it stands, anything else as JSON.
+Result<planner::Value> value_of(const planner::Type& type, const std::string& text) {
+  if (type.name == "text") return planner::make_value(text);
+  WEFT_TRY(json, tools::parse_json(text));
+  return planner::from_json(type, json);
+}
+
+Result<planner::Inputs> inputs_of(const Context& context, const Options& options,
+                                  const planner::Body& body) {
+  planner::Inputs inputs;
+  std::vector<std::string> known;
+  for (const planner::Input& input : body.inputs) known.push_back(input.name);
+  for (const std::string& each : options.inputs) {
+    WEFT_TRY(pair, pair_of(each, "--input"));
+    auto& [name, text] = pair;
+    const auto input = std::ranges::find(body.inputs, name, &planner::Input::name);
+    if (input == body.inputs.end()) {
+      return Error{ErrorCode::kInvalidArgument,
+                   "--input: the graph has no input " + name + did_you_mean(name, known)};
+    }
+    if (text.starts_with("@@")) {
+      text.erase(0, 1);
+    } else if (text.starts_with("@")) {
+      WEFT_TRY(read, read_input(context, text.substr(1), kInputBytesMax));
+      text = std::move(read);
+    }
+    auto value = value_of(*input->type, text);
+    if (!value) return std::move(value).error().with_context("--input " + name);
+    inputs.set_value(name, *std::move(value));
+  }
+  for (const planner::Input& input : body.inputs) {
+    if (inputs.values().contains(input.name)) continue;
+    return Error{ErrorCode::kInvalidArgument, "the graph needs the input " + input.name + " (" +
+                                                  input.type->name + "): give it with --input " +
+                                                  input.name + "=VALUE or " + input.name +
+                                                  "=@FILE"};
+  }
+  return inputs;
+}
+
+/// One store for all nodes that search, which take turns.
+Result<planner::Retrieve> retrieve_with(const Context& context) {
+  WEFT_TRY(opened, open_store(context));
+  struct Shared {
+    explicit Shared(retrieval::CollectionStore given) : store(std::move(given)) {}
+    std::mutex mutex;
+    retrieval::CollectionStore store;
+  };
+  auto shared = std::make_shared<Shared>(std::move(opened));
+  return planner::Retrieve([shared, collection = context.config.string("retrieval.collection"),
+                            words = stop_words(context.config)](
+                               const std::string& query, std::size_t count,
+                               std::stop_token stop) -> Result<std::vector<std::string>> {
+    const std::lock_guard lock(shared->mutex);
+    WEFT_TRY(hits, shared->store.search(collection, query, count,
+                                        {.stop_words = words, .stop = std::move(stop)}));
+    std::vector<std::string> passages;
+    for (auto& hit : hits) passages.push_back(std::move(hit.text));
+    return passages;
+  });
+}
+
+/// The parts that a graph needs, and what owns them.
+struct Machine {
+  std::optional<Engine> loaded;
+  std::optional<inference::Engine> engine;
+  SystemTimers timers;
+  Lanes lanes{Lanes::Options{.cpu_threads = 2}};
+  planner::ThreadExecutor executor{lanes, timers};
+  std::unique_ptr<planner::ModelNodes> nodes;
+  planner::Runtime runtime{executor};
+};
+
+Result<void> load_model(Context& context, Machine& machine, planner::GraphParts& parts) {
+  WEFT_TRY(loaded, load_engine(context, {.chat = true}));
+  WEFT_TRY(engine,
+           inference::Engine::open(loaded.model,
+                                   {.context_length_max = loaded.context_length(context.config)}));
+  machine.loaded = std::move(loaded);
+  machine.engine.emplace(std::move(engine));
+  machine.nodes = std::make_unique<planner::ModelNodes>(*machine.engine, machine.lanes.model());
+  parts.model = machine.nodes.get();
+  parts.weights = machine.loaded->model;
+  parts.options.draft_tokens_max = static_cast<std::size_t>(context.config.integer("engine.draft"));
+  parts.options.think = inference::find_think_span(machine.loaded->model->tokenizer());
+  if (parts.options.think) {
+    parts.options.think->tokens_max =
+        static_cast<std::size_t>(context.config.integer("answer.think_tokens"));
+  }
+  return {};
+}
+
+Result<void> check_tools(const planner::LoadedGraph& graph) {
+  if (graph.denied_tools.empty()) return {};
+  std::string flags;
+  for (const std::string& tool : graph.denied_tools) flags += " --allow-tool " + tool;
+  return Error{ErrorCode::kPermissionDenied,
+               "the graph runs programs of this machine that aren't allowed; see \"tools\" in the "
+               "file, and allow them with" +
+                   flags};
+}
+
+void report(Context& context, const Json& result, const planner::Report& run,
+            const GraphProgress& progress, const Machine& machine) {
+  Console& console = context.console;
+  const double seconds = std::chrono::duration<double>(run.duration).count();
+  if (console.json_result()) {
+    Json usage = spend_json(run.spent);
+    usage["seconds"] = seconds;
+    Json json = {{"result", result}, {"usage", std::move(usage)}, {"nodes", progress.json()}};
+    if (machine.loaded) json["model"] = machine.loaded->name;
+    console.print_json(json);
+    return;
+  }
+  console.print((result.is_string() ? result.get<std::string>() : json_line(result)) + "\n");
+  if (console.err_is_terminal()) {
+    console.note(std::to_string(run.nodes) + " nodes in " + human_duration(seconds) + ", " +
+                 std::to_string(run.spent.prompt_tokens) + " + " +
+                 std::to_string(run.spent.output_tokens) + " tokens");
+  }
+}
+
+Result<ExitCode> run_program(Context& context, const planner::LoadedGraph& graph,
+                             const planner::Inputs& inputs, planner::RunOptions run_options,
+                             Machine& machine) {
+  GraphProgress progress(context.console, context.console.err_is_terminal());
+  run_options.on_event = [&](const planner::Event& event) { progress.on_event(event); };
+  WEFT_TRY(run, machine.runtime.run_any(graph.program, inputs, run_options));
+  WEFT_TRY(value, run.wait_value());
+  report(context, Json(planner::to_json(value)), run.report(), progress, machine);
+  return ExitCode::kDone;
+}
+
+Result<ExitCode> run_graph(Context& context, const Options& options) {
+  Console& console = context.console;
+  if (options.schema) {
+    console.print(planner::graph_schema());
+    return ExitCode::kDone;
+  }
+  if (options.file.empty()) {
+    return Error{ErrorCode::kInvalidArgument, "give a graph's FILE, or --schema"};
+  }
+  WEFT_TRY(text, read_input(context, options.file, kGraphBytesMax));
+  planner::GraphParts parts;
+  parts.folder = std::filesystem::path(options.file).parent_path();
+  parts.tools.allows_all = options.allows_tools;
+  parts.tools.names.insert(options.allowed_tools.begin(), options.allowed_tools.end());
+  // Without a model first: it takes time to load, and mistakes shouldn't wait for it.
+  auto graph = planner::load_graph(text, parts);
+  if (!graph) return std::move(graph).error().with_context(options.file);
+  if (options.mermaid || options.dot) {
+    console.print(options.mermaid ? graph->program.mermaid() : graph->program.dot());
+    return ExitCode::kDone;
+  }
+  WEFT_TRY(inputs, inputs_of(context, options, graph->program.body()));
+  WEFT_TRY(limit, budget_of(options, graph->budget));
+  WEFT_TRY_VOID(check_tools(*graph));
+  Machine machine;
+  if (graph->uses_model) WEFT_TRY_VOID(load_model(context, machine, parts));
+  if (graph->uses_retrieval) {
+    WEFT_TRY(retrieve, retrieve_with(context));
+    parts.retrieve = std::move(retrieve);
+  }
+  if (graph->uses_model || graph->uses_retrieval) graph = planner::load_graph(text, parts);
+  if (!graph) return std::move(graph).error().with_context(options.file);
+  planner::RunOptions run_options{.limit = limit, .stop = context.stop};
+  run_options.timeout = graph->timeout;
+  if (options.timeout_s > 0) {
+    run_options.timeout =
+        std::chrono::nanoseconds(static_cast<std::int64_t>(options.timeout_s * 1e9));
+  }
+  return run_program(context, *graph, inputs, std::move(run_options), machine);
+}
+
+}  // namespace
+
+void add_run(CLI::App& app, Parsed& parsed) {
+  auto* verb = app.add_subcommand("run", "Run a graph of prompts, tools and code from a file");
+  const auto options = std::make_shared<Options>();
+  verb->add_option("file", options->file, "The graph; - is standard input")->type_name("FILE");
+  verb->add_option(
+          "-i,--input", options->inputs,
+          "An input's value: a text, or JSON for other types; NAME=@FILE reads it, NAME=@@... "
+          "begins with @; may be repeated")
+      ->type_name("NAME=VALUE")
+      ->take_all();
+  verb->add_option("--allow-tool", options->allowed_tools,
+                   "Let the graph run its tool of this name; may be repeated")
+      ->type_name("NAME")
+      ->take_all();
+  verb->add_flag("--allow-tools", options->allows_tools, "Let the graph run all its tools");
+  verb->add_option(
+          "--budget", options->budget,
+          "Most it may spend: prompt_tokens=N, output_tokens=N or calls=N, in place of the "
+          "file's; may be repeated")
+      ->type_name("UNIT=N")
+      ->take_all();
+  verb->add_option("--timeout", options->timeout_s, "Seconds that it may take; 0 is no limit")
+      ->type_name("S")
+      ->check(CLI::Range(0.0, 1e6));
+  verb->add_flag("--mermaid", options->mermaid, "Print it as a Mermaid flowchart, don't run it");
+  verb->add_flag("--dot", options->dot, "Print it as a Graphviz digraph, don't run it");
+  verb->add_flag("--schema", options->schema, "Print the JSON Schema of such files");
+  add_setting(*verb, parsed, "-m,--model", "model.name");
+  add_setting(*verb, parsed, "-c,--collection", "retrieval.collection");
+  add_setting(*verb, parsed, "--threads", "engine.threads");
+  add_setting(*verb, parsed, "--kv", "engine.kv");
+  add_setting(*verb, parsed, "--draft", "engine.draft");
+  add_setting(*verb, parsed, "--context", "engine.context");
+  add_setting(*verb, parsed, "--think-tokens", "answer.think_tokens");
+  verb->callback([&parsed, options] {
+    parsed.action = [options](Context& context) { return run_graph(context, *options); };
+  });
+}
+
+}  // namespace weft::cli
