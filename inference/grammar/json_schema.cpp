@@ -467,7 +467,11 @@ class Reader {
 }  // namespace
 
 Result<Grammar> json_schema_grammar(const Json& schema, const GrammarLimits& limits) {
-  return Reader(schema, limits).read();
+  try {
+    return Reader(schema, limits).read();
+  } catch (const Json::exception& error) {  // a string of the schema isn't UTF-8
+    return Error{ErrorCode::kInvalidArgument, std::string("JSON Schema: ") + error.what()};
+  }
 }
 
 Result<Grammar> read_json_schema(std::string_view text, const GrammarLimits& limits) {
@@ -484,10 +488,9 @@ Result<Grammar> read_json_schema(std::string_view text, const GrammarLimits& lim
   Json schema;
   try {
     schema = Json::parse(text, within_depth);
-  } catch (const Json::parse_error& error) {
-    return Error{ErrorCode::kInvalidArgument, "JSON Schema: it isn't JSON, at byte " +
-                                                  std::to_string(error.byte) + " of " +
-                                                  std::to_string(text.size())};
+  } catch (const Json::exception& error) {
+    return Error{ErrorCode::kInvalidArgument,
+                 std::string("JSON Schema: it isn't JSON: ") + error.what()};
   }
   if (is_deep) {
     return Error{ErrorCode::kInvalidArgument, "JSON Schema: values nest too deeply"};

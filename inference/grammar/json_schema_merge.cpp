@@ -127,6 +127,7 @@ bool is_of_type(const Json& value, const std::string& type) {
 }
 
 const Json* find_reference(const Json& document, const std::string& pointer) {
+  if (!pointer.starts_with('#')) return nullptr;
   try {
     const Json::json_pointer path(pointer.substr(1));
     return document.contains(path) ? &document.at(path) : nullptr;

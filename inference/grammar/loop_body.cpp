@@ -73,6 +73,7 @@ class Parts {
     return found;
   }
 
+  /// What reading `byte` leads to; not closed.
   std::vector<Part> after(const std::vector<Part>& set, unsigned byte) const {
     std::vector<Part> reached;
     for (const Part part : set) {
@@ -80,7 +81,7 @@ class Parts {
         reached.push_back(all_[part].to.front());
       }
     }
-    return reached.empty() ? reached : closed(std::move(reached));
+    return reached;
   }
 
  private:
@@ -158,8 +159,16 @@ std::shared_ptr<const LoopBody> loop_body(const Grammar& grammar, NodeId body) {
     // Where the start accepts, the body has the empty text.
     if (!sets[i].empty() && sets[i].front() == Parts::kAccepting) return nullptr;
     auto& row = made->next.emplace_back();
+    std::vector<Part> before;
     for (unsigned byte = 0; byte < 256; ++byte) {
-      auto set = parts.after(sets[i], byte);
+      auto reached = parts.after(sets[i], byte);
+      // Neighbours mostly lead to the same place.
+      if (byte > 0 && reached == before) {
+        row[byte] = row[byte - 1];
+        continue;
+      }
+      before = reached;
+      auto set = parts.closed(std::move(reached));
       if (set.empty()) {
         row[byte] = LoopBody::kDead;
       } else if (set.front() == Parts::kAccepting) {
