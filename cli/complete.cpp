@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/batch.h"
+#include "cli/grammar_flags.h"
 #include "cli/json_output.h"
 #include "cli/logits_flags.h"
 #include "cli/span_printer.h"
@@ -14,6 +15,7 @@
 #include "inference/chat_prompt.h"
 #include "inference/engine.h"
 #include "inference/generate.h"
+#include "inference/grammar/constraint.h"
 #include "inference/session.h"
 
 namespace weft::cli {
@@ -43,6 +45,7 @@ struct Options {
   std::size_t max_tokens = 256;
   inference::SamplingOptions sampling;
   LogitsFlags logits;
+  GrammarFlags grammar;
   std::vector<std::string> stop;
 };
 
@@ -54,8 +57,23 @@ struct Request {
   inference::GenerateOptions generate;
 };
 
+/// What holds the answers to a grammar, if anything does: made once for all lines of a batch.
+struct Form {
+  std::shared_ptr<const inference::grammar::Automaton> automaton;
+  std::shared_ptr<const inference::grammar::TokenTrie> trie;
+};
+
+Result<Form> form_of(std::shared_ptr<const inference::grammar::Automaton> automaton,
+                     const inference::Model& model) {
+  Form form{std::move(automaton), nullptr};
+  if (form.automaton == nullptr) return form;
+  WEFT_TRY(trie, inference::grammar::TokenTrie::of(model.tokenizer()));
+  form.trie = std::move(trie);
+  return form;
+}
+
 /// What no request says for itself.
-void configure(const Context& context, const inference::Model& model,
+void configure(const Context& context, const inference::Model& model, const Form& form,
                inference::GenerateOptions& options) {
   options.stop_token = context.stop;
   options.draft_tokens_max = static_cast<std::size_t>(context.config.integer("engine.draft"));
@@ -63,6 +81,11 @@ void configure(const Context& context, const inference::Model& model,
   if (options.think) {
     options.think->tokens_max =
         static_cast<std::size_t>(context.config.integer("answer.think_tokens"));
+  }
+  // Last: what the other steps make likelier must still fit.
+  if (form.automaton != nullptr) {
+    options.logits.emplace_back(
+        inference::grammar::constrain(form.automaton, form.trie, {options.think}));
   }
 }
 
@@ -180,14 +203,15 @@ Result<Request> request_of(const BatchLine& line, const Options& defaults) {
 }
 
 /// Lines are answered together, each as it would be alone.
-Result<ExitCode> run_lines(Context& context, const Options& options, const Engine& loaded) {
+Result<ExitCode> run_lines(Context& context, const Options& options, const Engine& loaded,
+                           const Form& form) {
   inference::EngineOptions limits;
   limits.context_length_max = loaded.context_length(context.config);
   WEFT_TRY(engine, inference::Engine::open(loaded.model, limits));
   const auto submit = [&](const BatchLine& line, Result<Json>& result) -> Result<void> {
     WEFT_TRY(request, request_of(line, options));
     WEFT_TRY(prompt, prompt_ids(*loaded.model, request));
-    configure(context, *loaded.model, request.generate);
+    configure(context, *loaded.model, form, request.generate);
     inference::EngineEvents events;
     events.on_end = [&result, prompt](inference::AnswerId, Result<inference::Generation> made) {
       if (!made) {
@@ -222,15 +246,18 @@ Result<ExitCode> run_complete(Context& context, const Options& options) {
     request = std::move(made);
     WEFT_TRY_VOID(validate(request.generate.sampling));
   }
+  // What is wrong with it is said before the model is loaded.
+  WEFT_TRY(automaton, read_grammar(options.grammar));
   WEFT_TRY(engine, load_engine(context, {.chat = !options.raw}));
   note_unused_think_flags(context, engine, options.show_thinking);
-  if (!options.batch.empty()) return run_lines(context, options, engine);
+  WEFT_TRY(form, form_of(std::move(automaton), *engine.model));
+  if (!options.batch.empty()) return run_lines(context, options, engine, form);
   WEFT_TRY(session,
            inference::Session::open(engine.model,
                                     {.context_length_max = engine.context_length(context.config)}));
 
   WEFT_TRY(prompt, prompt_ids(*engine.model, request));
-  configure(context, *engine.model, request.generate);
+  configure(context, *engine.model, form, request.generate);
   Console& console = context.console;
   SpanPrinter printer(console, options.show_thinking);
   request.generate.on_think = printer.on_think();
@@ -285,6 +312,7 @@ void add_complete(CLI::App& app, Parsed& parsed) {
       ->capture_default_str()
       ->check(whole_number);
   add_logits_flags(*verb, options->logits);
+  add_grammar_flags(*verb, options->grammar);
   verb->add_option("--stop", options->stop, "End before this text; may be repeated")
       ->type_name("TEXT")
       ->take_all();
