@@ -253,7 +253,7 @@ std::vector<std::vector<TokenId>> prompts_that_begin_alike(std::mt19937& random)
 TEST_CASE("answers have the same bits with what other sessions have read as without") {
   std::mt19937 random(4);
   for (const char* architecture : {"llama", "gemma3"}) {
-    const auto model = tiny({.architecture = architecture});
+    const auto model = tiny({.architecture = architecture}, *cpu_backend(1));
     PrefixCache prefixes(std::size_t{1} << 30);
     const auto open = [&](PrefixCache* known) {
       return Session::open(model, {.prefixes = known}).value();
@@ -298,7 +298,7 @@ TEST_CASE("a resumed session keeps its logits only where it has forgotten nothin
 
 TEST_CASE("sessions on several threads share what they have read, within a limit") {
   std::mt19937 random(5);
-  const auto model = tiny();
+  const auto model = tiny({}, *cpu_backend(1));
   const auto prompts = prompts_that_begin_alike(random);
   std::vector<Scored> expected;
   for (const auto& prompt : prompts) {
