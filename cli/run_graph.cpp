@@ -1,4 +1,5 @@
-// `weft run`: runs a graph from a file with the local model, its tools and a collection.
+// `weft run`: runs a graph from a file with the local model, its tools and a collection. `weft
+// resume` goes on with a recorded run, `weft replay` makes its values again and calls nothing.
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
@@ -11,7 +12,9 @@
 #include "cli/collections.h"
 #include "cli/graph_progress.h"
 #include "cli/json_output.h"
+#include "cli/text.h"
 #include "cli/text_input.h"
+#include "cli/traces.h"
 #include "cli/verbs.h"
 #include "inference/engine.h"
 #include "inference/think_span.h"
@@ -37,7 +40,16 @@ struct Options {
   bool mermaid = false;
   bool dot = false;
   bool schema = false;
+  bool record = false;
+  std::string trace;               // file
+  std::string run;                 // of resume and replay
+  std::vector<std::string> given;  // PATH=VALUE
+  std::vector<std::string> redo;   // PATH
 };
+
+// What a recorded run keeps beside its program, to be resumed without the file.
+constexpr const char* kFileNote = "graph file";
+constexpr const char* kFolderNote = "folder";
 
 /// "NAME=VALUE" taken apart.
 Result<std::pair<std::string, std::string>> pair_of(const std::string& text, const char* flag) {
@@ -164,15 +176,17 @@ Result<void> check_tools(const planner::LoadedGraph& graph) {
                    flags};
 }
 
-void report(Context& context, const Json& result, const planner::Report& run,
+void report(Context& context, const Json& result, const planner::AnyRun& ended,
             const GraphProgress& progress, const Machine& machine) {
   Console& console = context.console;
+  const planner::Report run = ended.report();
   const double seconds = std::chrono::duration<double>(run.duration).count();
   if (console.json_result()) {
     Json usage = spend_json(run.spent);
     usage["seconds"] = seconds;
     Json json = {{"result", result}, {"usage", std::move(usage)}, {"nodes", progress.json()}};
     if (machine.loaded) json["model"] = machine.loaded->name;
+    if (!ended.id().empty()) json["run"] = ended.id();
     console.print_json(json);
     return;
   }
@@ -184,15 +198,60 @@ void report(Context& context, const Json& result, const planner::Report& run,
   }
 }
 
-Result<ExitCode> run_program(Context& context, const planner::LoadedGraph& graph,
-                             const planner::Inputs& inputs, planner::RunOptions run_options,
-                             Machine& machine) {
+/// How to go on with a recorded run that didn't end well.
+void tell_how_to_go_on(Console& console, const planner::AnyRun& run) {
+  for (const planner::Question& question : run.questions()) {
+    console.note("asked at " + printable(question.path) + " (" + question.type->name +
+                 "): " + printable(question.text));
+  }
+  std::string command = "to go on: weft resume " + run.id();
+  for (const planner::Question& question : run.questions()) {
+    command += " --set '" + printable(question.path) + "=ANSWER'";
+  }
+  console.note(command);
+}
+
+/// `start` begins the run with the options that it is given.
+template <typename Start>
+Result<ExitCode> run_program(Context& context, planner::RunOptions run_options, Machine& machine,
+                             Start start) {
   GraphProgress progress(context.console, context.console.err_is_terminal());
   run_options.on_event = [&](const planner::Event& event) { progress.on_event(event); };
-  WEFT_TRY(run, machine.runtime.run_any(graph.program, inputs, run_options));
-  WEFT_TRY(value, run.wait_value());
-  report(context, Json(planner::to_json(value)), run.report(), progress, machine);
+  Result<planner::AnyRun> run = start(run_options);
+  if (!run) return std::move(run).error();
+  auto value = run->wait_value();
+  if (!value) {
+    if (!run->id().empty()) tell_how_to_go_on(context.console, *run);
+    return std::move(value).error();
+  }
+  report(context, Json(planner::to_json(*value)), *run, progress, machine);
   return ExitCode::kDone;
+}
+
+planner::GraphParts parts_of(const Options& options) {
+  planner::GraphParts parts;
+  parts.tools.allows_all = options.allows_tools;
+  parts.tools.names.insert(options.allowed_tools.begin(), options.allowed_tools.end());
+  return parts;
+}
+
+std::chrono::nanoseconds timeout_of(const Options& options, const planner::LoadedGraph& graph) {
+  if (options.timeout_s <= 0) return graph.timeout;
+  return std::chrono::nanoseconds(static_cast<std::int64_t>(options.timeout_s * 1e9));
+}
+
+/// Loads what the graph needs, and then the graph itself with it.
+Result<void> equip(Context& context, const std::string& text, planner::GraphParts& parts,
+                   Machine& machine, planner::LoadedGraph& graph) {
+  if (!graph.uses_model && !graph.uses_retrieval) return {};
+  if (graph.uses_model) WEFT_TRY_VOID(load_model(context, machine, parts));
+  if (graph.uses_retrieval) {
+    WEFT_TRY(retrieve, retrieve_with(context));
+    parts.retrieve = std::move(retrieve);
+  }
+  WEFT_TRY(loaded, planner::load_graph(text, parts));
+  graph = std::move(loaded);
+  return {};
 }
 
 Result<ExitCode> run_graph(Context& context, const Options& options) {
@@ -205,10 +264,8 @@ Result<ExitCode> run_graph(Context& context, const Options& options) {
     return Error{ErrorCode::kInvalidArgument, "give a graph's FILE, or --schema"};
   }
   WEFT_TRY(text, read_input(context, options.file, kGraphBytesMax));
-  planner::GraphParts parts;
+  planner::GraphParts parts = parts_of(options);
   parts.folder = std::filesystem::path(options.file).parent_path();
-  parts.tools.allows_all = options.allows_tools;
-  parts.tools.names.insert(options.allowed_tools.begin(), options.allowed_tools.end());
   // Without a model first: it takes time to load, and mistakes shouldn't wait for it.
   auto graph = planner::load_graph(text, parts);
   if (!graph) return std::move(graph).error().with_context(options.file);
@@ -220,27 +277,122 @@ Result<ExitCode> run_graph(Context& context, const Options& options) {
   WEFT_TRY(limit, budget_of(options, graph->budget));
   WEFT_TRY_VOID(check_tools(*graph));
   Machine machine;
-  if (graph->uses_model) WEFT_TRY_VOID(load_model(context, machine, parts));
-  if (graph->uses_retrieval) {
-    WEFT_TRY(retrieve, retrieve_with(context));
-    parts.retrieve = std::move(retrieve);
+  WEFT_TRY_VOID(equip(context, text, parts, machine, *graph));
+  std::unique_ptr<planner::Trace> trace;
+  if (options.record || !options.trace.empty()) {
+    WEFT_TRY(opened, open_trace(context, options.trace, {}));
+    trace = std::move(opened);
   }
-  if (graph->uses_model || graph->uses_retrieval) graph = planner::load_graph(text, parts);
-  if (!graph) return std::move(graph).error().with_context(options.file);
-  planner::RunOptions run_options{.limit = limit, .stop = context.stop};
-  run_options.timeout = graph->timeout;
-  if (options.timeout_s > 0) {
-    run_options.timeout =
-        std::chrono::nanoseconds(static_cast<std::int64_t>(options.timeout_s * 1e9));
+  const auto asks = [](const planner::Body& body, const auto& self) -> bool {
+    return std::ranges::any_of(body.nodes, [&](const planner::Node& node) {
+      return node.kind == planner::NodeKind::kAsk ||
+             std::ranges::any_of(node.bodies,
+                                 [&](const auto& inside) { return self(*inside, self); });
+    });
+  };
+  if (trace == nullptr && asks(graph->program.body(), asks)) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "the graph asks a person, so its run has to be recorded: add --record"};
   }
-  return run_program(context, *graph, inputs, std::move(run_options), machine);
+  planner::RunOptions run_options{.limit = limit, .stop = context.stop, .trace = trace.get()};
+  run_options.timeout = timeout_of(options, *graph);
+  return run_program(context, std::move(run_options), machine,
+                     [&](const planner::RunOptions& all) -> Result<planner::AnyRun> {
+                       WEFT_TRY(run, machine.runtime.start_any(graph->program, inputs, all));
+                       if (trace != nullptr) {
+                         WEFT_TRY_VOID(trace->set_note(run.id(), kFileNote, text));
+                         std::error_code ignored;  // a relative folder does as well
+                         const auto folder = std::filesystem::absolute(parts.folder, ignored);
+                         WEFT_TRY_VOID(trace->set_note(run.id(), kFolderNote, folder.string()));
+                       }
+                       return run;
+                     });
+}
+
+/// The graph of a recorded run, as its file was then.
+Result<ExitCode> go_on(Context& context, const Options& options, bool replays) {
+  WEFT_TRY(trace, open_trace(context, options.trace, {.create = false}));
+  WEFT_TRY(recorded, trace->run(options.run));
+  WEFT_TRY(text, trace->note(recorded.id, kFileNote));
+  if (!text) {
+    return Error{ErrorCode::kUnsupported,
+                 "run " + recorded.id +
+                     " wasn't recorded by `weft run`: the program that made it "
+                     "has to go on with it"};
+  }
+  WEFT_TRY(folder, trace->note(recorded.id, kFolderNote));
+  planner::GraphParts parts = parts_of(options);
+  parts.folder = folder.value_or("");
+  if (replays) parts.tools.allows_all = true;  // none is called
+  WEFT_TRY(graph, planner::load_graph(*text, parts));
+  WEFT_TRY_VOID(check_tools(graph));
+  WEFT_TRY(limit, budget_of(options, graph.budget));
+  Machine machine;
+  WEFT_TRY_VOID(equip(context, *text, parts, machine, graph));
+  planner::Resumption resumption;
+  resumption.redo.insert(options.redo.begin(), options.redo.end());
+  for (const std::string& each : options.given) {
+    WEFT_TRY(pair, pair_of(each, "--set"));
+    const planner::Type* type = planner::type_at(graph.program.body(), pair.first);
+    if (type == nullptr) {
+      return Error{ErrorCode::kInvalidArgument, "--set: the graph has no node " + pair.first};
+    }
+    auto value = value_of(*type, pair.second);
+    if (!value) return std::move(value).error().with_context("--set " + pair.first);
+    resumption.given.emplace(pair.first, *std::move(value));
+  }
+  planner::RunOptions run_options{.limit = limit, .stop = context.stop, .trace = trace.get()};
+  run_options.timeout = timeout_of(options, graph);
+  return run_program(context, std::move(run_options), machine, [&](const planner::RunOptions& all) {
+    return replays ? machine.runtime.replay_any(graph.program, recorded.id, all)
+                   : machine.runtime.resume_any(graph.program, recorded.id, resumption, all);
+  });
 }
 
 }  // namespace
 
 void add_run(CLI::App& app, Parsed& parsed) {
-  auto* verb = app.add_subcommand("run", "Run a graph of prompts, tools and code from a file");
   const auto options = std::make_shared<Options>();
+  const auto add_common = [&](CLI::App* verb) {
+    verb->add_option("--allow-tool", options->allowed_tools,
+                     "Let the graph run its tool of this name; may be repeated")
+        ->type_name("NAME")
+        ->take_all();
+    verb->add_flag("--allow-tools", options->allows_tools, "Let the graph run all its tools");
+    verb->add_option(
+            "--budget", options->budget,
+            "Most it may spend: prompt_tokens=N, output_tokens=N or calls=N, in place of the "
+            "file's; may be repeated")
+        ->type_name("UNIT=N")
+        ->take_all();
+    verb->add_option("--timeout", options->timeout_s, "Seconds that it may take; 0 is no limit")
+        ->type_name("S")
+        ->check(CLI::Range(0.0, 1e6));
+    verb->add_option("--trace", options->trace, "The file of recorded runs [traces/runs.db]")
+        ->type_name("FILE");
+    add_setting(*verb, parsed, "-m,--model", "model.name");
+    add_setting(*verb, parsed, "-c,--collection", "retrieval.collection");
+    add_setting(*verb, parsed, "--threads", "engine.threads");
+    add_setting(*verb, parsed, "--kv", "engine.kv");
+    add_setting(*verb, parsed, "--draft", "engine.draft");
+    add_setting(*verb, parsed, "--context", "engine.context");
+    add_setting(*verb, parsed, "--think-tokens", "answer.think_tokens");
+  };
+  const auto add_recorded = [&](const char* name, const char* help, bool replays) {
+    auto* verb = app.add_subcommand(name, help);
+    verb->add_option("run", options->run, "A run's id, or the beginning of it; see `weft trace`")
+        ->required()
+        ->type_name("RUN");
+    add_common(verb);
+    verb->callback([&parsed, options, replays] {
+      parsed.action = [options, replays](Context& context) {
+        return go_on(context, *options, replays);
+      };
+    });
+    return verb;
+  };
+
+  auto* verb = app.add_subcommand("run", "Run a graph of prompts, tools and code from a file");
   verb->add_option("file", options->file, "The graph; - is standard input")->type_name("FILE");
   verb->add_option(
           "-i,--input", options->inputs,
@@ -248,33 +400,28 @@ void add_run(CLI::App& app, Parsed& parsed) {
           "begins with @; may be repeated")
       ->type_name("NAME=VALUE")
       ->take_all();
-  verb->add_option("--allow-tool", options->allowed_tools,
-                   "Let the graph run its tool of this name; may be repeated")
-      ->type_name("NAME")
-      ->take_all();
-  verb->add_flag("--allow-tools", options->allows_tools, "Let the graph run all its tools");
-  verb->add_option(
-          "--budget", options->budget,
-          "Most it may spend: prompt_tokens=N, output_tokens=N or calls=N, in place of the "
-          "file's; may be repeated")
-      ->type_name("UNIT=N")
-      ->take_all();
-  verb->add_option("--timeout", options->timeout_s, "Seconds that it may take; 0 is no limit")
-      ->type_name("S")
-      ->check(CLI::Range(0.0, 1e6));
+  verb->add_flag("--record", options->record,
+                 "Record the run, so that it survives a crash and can be resumed and replayed");
   verb->add_flag("--mermaid", options->mermaid, "Print it as a Mermaid flowchart, don't run it");
   verb->add_flag("--dot", options->dot, "Print it as a Graphviz digraph, don't run it");
   verb->add_flag("--schema", options->schema, "Print the JSON Schema of such files");
-  add_setting(*verb, parsed, "-m,--model", "model.name");
-  add_setting(*verb, parsed, "-c,--collection", "retrieval.collection");
-  add_setting(*verb, parsed, "--threads", "engine.threads");
-  add_setting(*verb, parsed, "--kv", "engine.kv");
-  add_setting(*verb, parsed, "--draft", "engine.draft");
-  add_setting(*verb, parsed, "--context", "engine.context");
-  add_setting(*verb, parsed, "--think-tokens", "answer.think_tokens");
+  add_common(verb);
   verb->callback([&parsed, options] {
     parsed.action = [options](Context& context) { return run_graph(context, *options); };
   });
+  auto* resume = add_recorded("resume", "Go on with a recorded run that didn't end", false);
+  resume
+      ->add_option("--set", options->given,
+                   "What is answered at a node, or what a call that nobody saw end has given; a "
+                   "text, or JSON for other types; may be repeated")
+      ->type_name("PATH=VALUE")
+      ->take_all();
+  resume
+      ->add_option("--redo", options->redo,
+                   "A node that may be called again although it may have been; may be repeated")
+      ->type_name("PATH")
+      ->take_all();
+  add_recorded("replay", "Make a recorded run's values again; nothing is called", true);
 }
 
 }  // namespace weft::cli

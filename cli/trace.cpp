@@ -131,7 +131,7 @@ Result<ExitCode> show(Context& context, const Options& options) {
     }
     if (!event.label.empty()) line += "  " + console.dim(printable(event.label));
     if (!event.message.empty()) line += "\n    " + one_line(printable(event.message), 160);
-    if (!value.is_null()) line += "\n    " + one_line(printable(json_line(value)), 400);
+    if (!value.is_null()) line += "\n    " + printable(one_line(json_line(value), 400));
     text += line + "\n";
   }
   if (console.json_result()) {

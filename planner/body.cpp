@@ -198,6 +198,27 @@ std::string_view to_string(NodeKind kind) noexcept {
   return "unknown";
 }
 
+const Type* type_at(const Body& body, std::string_view path) noexcept {
+  const std::string_view name = path.substr(0, path.find_first_of("[/"));
+  std::string_view rest = path.substr(name.size());
+  for (const Node& node : body.nodes) {
+    if (node.name != name) continue;
+    if (rest.empty()) return body.slots[node.output].type;
+    const bool is_indexed = rest.front() == '[';
+    if (is_indexed) rest = rest.substr(std::min(rest.find(']'), rest.size() - 1) + 1);
+    for (const auto& inside : node.bodies) {
+      // The one node of a map() has the map's name; see Frame::path().
+      const bool is_short =
+          rest.empty() && is_indexed && inside->nodes.size() == 1 && inside->nodes[0].name == name;
+      if (is_short) return inside->slots[inside->nodes[0].output].type;
+      if (rest.empty() || rest.front() != '/') continue;
+      if (const Type* found = type_at(*inside, rest.substr(1))) return found;
+    }
+    return nullptr;
+  }
+  return nullptr;
+}
+
 Result<void> check(Body& body, const BodyLimits& limits) {
   if (nodes_of(body) > limits.nodes_max || depth_of(body) > limits.depth_max) {
     return Error{ErrorCode::kInvalidArgument,

@@ -74,6 +74,9 @@ struct BodyLimits {
   int iterations_max = 1'000'000;
 };
 
+/// The type of the value at a path such as "refine[2]/fix"; null if no node can have that path.
+const Type* type_at(const Body& body, std::string_view path) noexcept;
+
 /// Checks everything that can be known before a run, and fills in what is derived. The graphs
 /// inside have been checked already. Errors: kInvalidArgument names the node and says what is
 /// wrong.

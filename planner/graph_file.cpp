@@ -193,7 +193,8 @@ Result<void> Reader::read_node(const Json& json, const Json& nodes, NamesHere& n
   if (kind == "branch") return read_branch(place);
   if (kind == "scope") return read_scope(place);
   if (kind == "judge") return read_judge(place);
-  std::vector<std::string> known = {"map", "tree", "loop", "branch", "scope", "judge"};
+  if (kind == "ask") return read_ask(place);
+  std::vector<std::string> known = {"map", "tree", "loop", "branch", "scope", "judge", "ask"};
   for (const CodeKind& each : code_kinds()) {
     if (each.name == kind) return read_code(place, each);
     known.push_back(each.name);

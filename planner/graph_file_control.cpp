@@ -145,6 +145,18 @@ Result<void> Reader::read_scope(const Place& place) {
   return close(place, place.name, std::move(node), type);
 }
 
+Result<void> Reader::read_ask(const Place& place) {
+  const Json& json = place.json;
+  WEFT_TRY_VOID(only(json, {"name", "kind", "about", "question", "type"}));
+  WEFT_TRY(question, find_key(place.names, json, "question", place.nodes));
+  if (question.type != type_of<std::string>()) {
+    return wrong("\"question\" has to be a text, not of type " + question.type->name);
+  }
+  WEFT_TRY(type_name, text_or(json, "type", "text"));
+  WEFT_TRY(type, graph_type(type_name));
+  return close(place, place.name, Graph::open(place.name, NodeKind::kAsk, {question.slot}), type);
+}
+
 Result<void> Reader::read_judge(const Place& place) {
   const CodeKind& llm = code_kinds().front();
   const Json& json = place.json;

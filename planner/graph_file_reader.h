@@ -87,6 +87,7 @@ class Reader {
   Result<void> read_loop(const Place& place);
   Result<void> read_branch(const Place& place);
   Result<void> read_scope(const Place& place);
+  Result<void> read_ask(const Place& place);
   /// A prompt with the places {{first}} and {{second}} is asked twice, the second time with them
   /// swapped; a verdict that follows the place, not the text, is a tie.
   Result<void> read_judge(const Place& place);

@@ -27,7 +27,7 @@ struct Policy {
   std::chrono::nanoseconds expected{0};  // duration; the longest path goes first
   int version = 1;                       // of its code: another one, another program hash
   bool recompute = false;  // its value isn't kept in a trace: pure and cheap, it is made again
-  ErrorTag error;                        // how its result may be wrong
+  ErrorTag error;          // how its result may be wrong
 
   friend bool operator==(const Policy&, const Policy&) = default;
 };

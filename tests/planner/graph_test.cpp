@@ -313,5 +313,30 @@ TEST_CASE("pictures show every node, and every edge once") {
         "n3;\n  }\n}\n");
 }
 
+TEST_CASE("the type of a value is found by its path") {
+  Graph g;
+  const auto list = g.map(
+      "each", [](Ctx&, const std::int64_t& n) { return n > 1; }, {},
+      g.input<std::vector<std::int64_t>>("list"));
+  const auto last = g.loop(
+      "refine", g.ask<std::int64_t>("much", g.input<std::string>("question")),
+      [&](Graph& inside, Out<std::int64_t> state) {
+        return inside.node(
+            "fix", [](Ctx&, const std::int64_t& n, const std::vector<bool>&) { return n; }, {},
+            state, list);
+      },
+      3);
+  const auto program = g.build(last);
+  REQUIRE(program);
+  const Body& body = program->body();
+  CHECK(type_at(body, "each") == type_of<std::vector<bool>>());
+  CHECK(type_at(body, "each[3]") == type_of<bool>());
+  CHECK(type_at(body, "much") == type_of<std::int64_t>());
+  CHECK(type_at(body, "refine[2]/fix") == type_of<std::int64_t>());
+  for (const char* wrong : {"", "refine[2]/", "refine[2", "refine/", "each[3]/x", "[", "/", "no"}) {
+    CHECK(type_at(body, wrong) == nullptr);
+  }
+}
+
 }  // namespace
 }  // namespace weft::planner
