@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <ctime>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "planner/value_codec.h"
 
@@ -240,8 +241,10 @@ std::chrono::nanoseconds Recorder::at(SteadyTime time) const {
 std::chrono::nanoseconds Recorder::now() const { return at(clock_.steady_now()); }
 
 Result<void> Recorder::close(RunStatus status, const std::string& error) {
+  // The file is let go of with the run, not with whoever still holds the run.
+  const std::shared_ptr<Trace::State> state = std::exchange(state_, nullptr);
   if (mode_ == Mode::kReplay) return {};
-  const auto closed = state_->with_database([&](Database& database) -> Result<void> {
+  const auto closed = state->with_database([&](Database& database) -> Result<void> {
     WEFT_TRY(update, database.prepare("UPDATE run SET status=?2, error=?3, ended_ns=?4 WHERE id=?1",
                                       run_->id, static_cast<std::int64_t>(status), error,
                                       nanoseconds(run_->started) + now().count()));
