@@ -36,13 +36,6 @@ std::int64_t add(std::int64_t a, std::int64_t b) {
   return __builtin_add_overflow(a, b, &sum) ? std::numeric_limits<std::int64_t>::max() : sum;
 }
 
-Spend add(const Spend& a, const Spend& b) {
-  Row sum = row_of(a);
-  const Row more = row_of(b);
-  for (std::size_t i = 0; i < kUnits; ++i) sum[i] = add(sum[i], more[i]);
-  return spend_of(sum);
-}
-
 // a - b, at least 0; of amounts that aren't negative.
 Spend subtract(const Spend& a, const Spend& b) {
   Row left = row_of(a);
@@ -75,6 +68,13 @@ std::optional<SteadyTime> earlier(std::optional<SteadyTime> a, std::optional<Ste
 }
 
 }  // namespace
+
+Spend operator+(const Spend& a, const Spend& b) noexcept {
+  Row sum = row_of(a);
+  const Row more = row_of(b);
+  for (std::size_t i = 0; i < kUnits; ++i) sum[i] = add(sum[i], more[i]);
+  return spend_of(sum);
+}
 
 Reservation::Reservation(Reservation&& other) noexcept
     : scope_(std::exchange(other.scope_, nullptr)), amount_(other.amount_) {}
@@ -129,7 +129,7 @@ Result<void> Scope::check() const {
 
 Result<void> Scope::check_room(const Spend& amount) const {
   const auto limit = row_of(limit_);
-  const Row used = row_of(add(spent_, reserved_));
+  const Row used = row_of(spent_ + reserved_);
   const Row wanted = row_of(amount);
   for (std::size_t i = 0; i < kUnits; ++i) {
     if (limit[i] && add(used[i], wanted[i]) > *limit[i] && wanted[i] > 0) {
@@ -150,7 +150,7 @@ Result<Reservation> Scope::reserve(const Spend& amount) {
     WEFT_TRY_VOID(scope->check_room(amount));
   }
   for (Scope* scope = this; scope != nullptr; scope = scope->parent_) {
-    scope->reserved_ = add(scope->reserved_, amount);
+    scope->reserved_ = scope->reserved_ + amount;
   }
   return Reservation(*this, amount);
 }
@@ -170,8 +170,8 @@ Result<void> Scope::settle(const Spend& reserved, const Spend& actual) {
   const Spend charged = room ? actual : smaller(actual, reserved);
   for (Scope* scope = this; scope != nullptr; scope = scope->parent_) {
     scope->reserved_ = subtract(scope->reserved_, reserved);
-    scope->spent_ = add(scope->spent_, charged);
-    if (!room) scope->overrun_ = add(scope->overrun_, excess);
+    scope->spent_ = scope->spent_ + charged;
+    if (!room) scope->overrun_ = scope->overrun_ + excess;
   }
   if (!room) return room.error().with_context("more was used than reserved");
   return {};
@@ -196,7 +196,7 @@ Spend Scope::reserved() const {
 
 Spend Scope::used() const {
   const std::lock_guard lock(*mutex_);
-  return add(spent_, reserved_);
+  return spent_ + reserved_;
 }
 
 Spend Scope::overrun() const {
@@ -209,7 +209,7 @@ SpendLimit Scope::remaining() const {
   std::array<std::optional<std::int64_t>, kUnits> least;
   for (const Scope* scope = this; scope != nullptr; scope = scope->parent_) {
     const auto limit = row_of(scope->limit_);
-    const Row used = row_of(add(scope->spent_, scope->reserved_));
+    const Row used = row_of(scope->spent_ + scope->reserved_);
     for (std::size_t i = 0; i < kUnits; ++i) {
       if (!limit[i]) continue;
       const std::int64_t left = std::max<std::int64_t>(0, *limit[i] - used[i]);

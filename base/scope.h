@@ -25,6 +25,8 @@ struct Spend {
   std::chrono::nanoseconds time{0};
 
   friend bool operator==(const Spend&, const Spend&) = default;
+  /// A unit that would overflow stays at the largest number.
+  friend Spend operator+(const Spend& a, const Spend& b) noexcept;
 };
 
 /// An absent member is no limit.

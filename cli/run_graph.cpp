@@ -123,17 +123,18 @@ Result<planner::Retrieve> retrieve_with(const Context& context) {
     retrieval::CollectionStore store;
   };
   auto shared = std::make_shared<Shared>(std::move(opened));
-  return planner::Retrieve([shared, collection = context.config.string("retrieval.collection"),
-                            words = stop_words(context.config)](
-                               const std::string& query, std::size_t count,
-                               std::stop_token stop) -> Result<std::vector<std::string>> {
-    const std::lock_guard lock(shared->mutex);
-    WEFT_TRY(hits, shared->store.search(collection, query, count,
-                                        {.stop_words = words, .stop = std::move(stop)}));
-    std::vector<std::string> passages;
-    for (auto& hit : hits) passages.push_back(std::move(hit.text));
-    return passages;
-  });
+  return planner::Retrieve(
+      [shared, collection = context.config.string("retrieval.collection"),
+       words = stop_words(context.config)](
+          const std::string& query, std::size_t count,
+          std::stop_token stop) -> Result<std::vector<planner::RetrievedPassage>> {
+        const std::lock_guard lock(shared->mutex);
+        WEFT_TRY(hits, shared->store.search(collection, query, count,
+                                            {.stop_words = words, .stop = std::move(stop)}));
+        std::vector<planner::RetrievedPassage> passages;
+        for (auto& hit : hits) passages.push_back({std::move(hit.text), std::move(hit.source)});
+        return passages;
+      });
 }
 
 /// The parts that a graph needs, and what owns them.
@@ -154,7 +155,8 @@ Result<void> load_model(Context& context, Machine& machine, planner::GraphParts&
                                    {.context_length_max = loaded.context_length(context.config)}));
   machine.loaded = std::move(loaded);
   machine.engine.emplace(std::move(engine));
-  machine.nodes = std::make_unique<planner::ModelNodes>(*machine.engine, machine.lanes.model());
+  machine.nodes = std::make_unique<planner::ModelNodes>(*machine.engine, machine.lanes.model(),
+                                                        machine.loaded->name);
   parts.model = machine.nodes.get();
   parts.weights = machine.loaded->model;
   parts.options.draft_tokens_max = static_cast<std::size_t>(context.config.integer("engine.draft"));
@@ -254,6 +256,14 @@ Result<void> equip(Context& context, const std::string& text, planner::GraphPart
   return {};
 }
 
+/// Whether a person may have to answer.
+bool asks(const planner::Body& body) {
+  return std::ranges::any_of(body.nodes, [](const planner::Node& node) {
+    return node.kind == planner::NodeKind::kAsk ||
+           std::ranges::any_of(node.bodies, [](const auto& inside) { return asks(*inside); });
+  });
+}
+
 Result<ExitCode> run_graph(Context& context, const Options& options) {
   Console& console = context.console;
   if (options.schema) {
@@ -283,30 +293,18 @@ Result<ExitCode> run_graph(Context& context, const Options& options) {
     WEFT_TRY(opened, open_trace(context, options.trace, {}));
     trace = std::move(opened);
   }
-  const auto asks = [](const planner::Body& body, const auto& self) -> bool {
-    return std::ranges::any_of(body.nodes, [&](const planner::Node& node) {
-      return node.kind == planner::NodeKind::kAsk ||
-             std::ranges::any_of(node.bodies,
-                                 [&](const auto& inside) { return self(*inside, self); });
-    });
-  };
-  if (trace == nullptr && asks(graph->program.body(), asks)) {
+  if (trace == nullptr && asks(graph->program.body())) {
     return Error{ErrorCode::kInvalidArgument,
                  "the graph asks a person, so its run has to be recorded: add --record"};
   }
   planner::RunOptions run_options{.limit = limit, .stop = context.stop, .trace = trace.get()};
   run_options.timeout = timeout_of(options, *graph);
-  return run_program(context, std::move(run_options), machine,
-                     [&](const planner::RunOptions& all) -> Result<planner::AnyRun> {
-                       WEFT_TRY(run, machine.runtime.start_any(graph->program, inputs, all));
-                       if (trace != nullptr) {
-                         WEFT_TRY_VOID(trace->set_note(run.id(), kFileNote, text));
-                         std::error_code ignored;  // a relative folder does as well
-                         const auto folder = std::filesystem::absolute(parts.folder, ignored);
-                         WEFT_TRY_VOID(trace->set_note(run.id(), kFolderNote, folder.string()));
-                       }
-                       return run;
-                     });
+  std::error_code ignored;  // a relative folder does as well
+  run_options.notes = {{kFileNote, text},
+                       {kFolderNote, std::filesystem::absolute(parts.folder, ignored).string()}};
+  return run_program(context, std::move(run_options), machine, [&](const planner::RunOptions& all) {
+    return machine.runtime.start_any(graph->program, inputs, all);
+  });
 }
 
 /// The graph of a recorded run, as its file was then.

@@ -20,14 +20,7 @@ Result<void> Ctx::check() const {
   return scope_->check();
 }
 
-void Ctx::spend(const Spend& amount) {
-  if (!used_) used_.emplace();
-  used_->prompt_tokens += amount.prompt_tokens;
-  used_->output_tokens += amount.output_tokens;
-  used_->calls += amount.calls;
-  used_->money_micros += amount.money_micros;
-  used_->time += amount.time;
-}
+void Ctx::spend(const Spend& amount) { used_ = used_.value_or(Spend{}) + amount; }
 
 Random& Ctx::random() {
   if (!random_) random_.emplace(seed_, Random::stream_of(path() + "#" + std::to_string(attempt_)));

@@ -23,8 +23,12 @@
 
 namespace weft::planner {
 
+struct RetrievedPassage {
+  std::string text;
+  std::string source;  // the document, as Trace::forget() takes it
+};
 /// The passages that match a query best, best first. From several threads.
-using Retrieve = std::function<Result<std::vector<std::string>>(
+using Retrieve = std::function<Result<std::vector<RetrievedPassage>>(
     const std::string& query, std::size_t count, std::stop_token stop)>;
 
 /// What a file's nodes are run with. Without a model or a search, the graph can be looked at and

@@ -169,8 +169,18 @@ Result<MadeCode> make_retrieve(const CodeRequest& request) {
   }
   auto code = make_function<Text>(
       [retrieve = request.parts.retrieve, count = static_cast<std::size_t>(passages)](
-          Ctx& ctx, const Text& query) { return retrieve(query, count, ctx.stop()); });
-  return MadeCode{code, {.lane = LaneKind::kIo}};
+          Ctx& ctx, const Text& query) -> Result<Texts> {
+        WEFT_TRY(found, retrieve(query, count, ctx.stop()));
+        Texts texts;
+        for (RetrievedPassage& passage : found) {
+          ctx.cite(std::move(passage.source));
+          texts.push_back(std::move(passage.text));
+        }
+        return texts;
+      });
+  auto labelled = std::make_shared<Function>(*code);
+  labelled->label = "retrieval";
+  return MadeCode{std::move(labelled), {.lane = LaneKind::kIo}};
 }
 
 Result<MadeCode> make_split_lines(const CodeRequest&) {

@@ -46,9 +46,10 @@ std::vector<std::byte> encode_inputs(const std::vector<Value>& inputs) {
 
 Result<std::unique_ptr<Recorder>> Recorder::begin(Trace& trace, const AnyProgram& program,
                                                   const std::vector<Value>& inputs,
-                                                  std::uint64_t seed, const Clock& clock) {
+                                                  const RunOptions& options, const Clock& clock) {
   std::unique_ptr<Recorder> recorder(new Recorder(trace.state_, clock));
-  WEFT_TRY_VOID(recorder->create(program, seed, "", encode_inputs(inputs)));
+  WEFT_TRY_VOID(recorder->create(program, {.seed = options.seed, .notes = options.notes},
+                                 encode_inputs(inputs)));
   return recorder;
 }
 
@@ -80,19 +81,19 @@ Result<std::unique_ptr<Recorder>> Recorder::open(Trace& trace, std::string_view 
     const std::vector<std::byte> copied = recorder->inputs_;
     recorder->stored_.clear();
     recorder->next_seq_ = 0;
-    WEFT_TRY_VOID(recorder->create(program, found.seed, found.name, copied));
+    WEFT_TRY_VOID(recorder->create(program, {.seed = found.seed, .parent = found.name}, copied));
   }
   recorder->steady_start_ = clock.steady_now();
   if (mode == Mode::kResume) recorder->offset_ = clock.unix_now() - found.started;
   return recorder;
 }
 
-Result<void> Recorder::create(const AnyProgram& program, std::uint64_t seed,
-                              const std::string& parent, std::span<const std::byte> inputs) {
+Result<void> Recorder::create(const AnyProgram& program, const Birth& birth,
+                              std::span<const std::byte> inputs) {
   inputs_.assign(inputs.begin(), inputs.end());
   RunRow row;
   row.started = clock_.unix_now();
-  row.seed = seed;
+  row.seed = birth.seed;
   row.program_hash = program.hash();
   WEFT_TRY(name, make_name(row.started));
   row.name = std::move(name);
@@ -107,7 +108,7 @@ Result<void> Recorder::create(const AnyProgram& program, std::uint64_t seed,
     WEFT_TRY_VOID(save.run());
     WEFT_TRY(insert, database.prepare("INSERT INTO run(name, program, parent, seed, started_ns, "
                                       "status, seal) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                                      row.name, row.program_hash, parent, row.seed,
+                                      row.name, row.program_hash, birth.parent, row.seed,
                                       nanoseconds(row.started),
                                       static_cast<std::int64_t>(RunStatus::kRunning),
                                       std::span<const std::byte>(*row.key)));
@@ -117,6 +118,11 @@ Result<void> Recorder::create(const AnyProgram& program, std::uint64_t seed,
     WEFT_TRY(update, database.prepare("UPDATE run SET inputs=?2 WHERE id=?1", row.id,
                                       std::span<const std::byte>(sealed)));
     WEFT_TRY_VOID(update.run());
+    for (const auto& [note_name, text] : birth.notes) {
+      WEFT_TRY(note,
+               database.prepare("INSERT INTO note VALUES(?1, ?2, ?3)", row.id, note_name, text));
+      WEFT_TRY_VOID(note.run());
+    }
     return transaction.commit();
   });
   WEFT_TRY_VOID(created);
@@ -156,6 +162,7 @@ Result<void> Recorder::load(const RunRow& run) {
 void Recorder::remember(TraceEvent event, std::int64_t stored) {
   const auto known = past_.find(event.path);
   const bool was_called = known != past_.end() && known->second.kind == Kind::kIntent;
+  if (event.kind == Kind::kRetried || event.kind == Kind::kFailed) lost_ = lost_ + event.spent;
   switch (event.kind) {
     case Kind::kRetried:
     case Kind::kBoundReached:

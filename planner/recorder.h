@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "planner/program.h"
+#include "planner/runtime.h"
 #include "planner/trace_store.h"
 
 namespace weft::planner {
@@ -40,7 +41,7 @@ class Recorder {
 
   static Result<std::unique_ptr<Recorder>> begin(Trace& trace, const AnyProgram& program,
                                                  const std::vector<Value>& inputs,
-                                                 std::uint64_t seed, const Clock& clock);
+                                                 const RunOptions& options, const Clock& clock);
   /// Errors: kConflict if somebody works on the run, or `program` isn't its program;
   /// kInvalidArgument if it is done; kPermissionDenied if it is redacted; those of Trace::run().
   static Result<std::unique_ptr<Recorder>> open(Trace& trace, std::string_view id, Mode mode,
@@ -51,6 +52,9 @@ class Recorder {
   std::uint64_t seed() const noexcept { return run_->seed; }
   /// The run's, in the order of the program's. Errors: kCorrupt.
   Result<std::vector<Value>> inputs(const AnyProgram& program) const;
+
+  /// Spent by attempts that failed before: what is recalled doesn't count it.
+  const Spend& lost() const noexcept { return lost_; }
 
   /// Values that a person gives: an answer, or what a node whose end is unknown has done; of a
   /// fork, also what a node shall have given. And nodes whose call may be made again.
@@ -81,7 +85,12 @@ class Recorder {
  private:
   Recorder(std::shared_ptr<Trace::State> state, const Clock& clock)
       : state_(state), clock_(clock) {}
-  Result<void> create(const AnyProgram& program, std::uint64_t seed, const std::string& parent,
+  struct Birth {
+    std::uint64_t seed = 0;
+    std::string parent;
+    std::map<std::string, std::string> notes;
+  };
+  Result<void> create(const AnyProgram& program, const Birth& birth,
                       std::span<const std::byte> inputs);
   Result<void> lock();
   Result<void> load(const RunRow& run);
@@ -97,6 +106,7 @@ class Recorder {
   SteadyTime steady_start_;
   std::chrono::nanoseconds offset_{0};  // of the run's time at steady_start_
 
+  Spend lost_;
   std::unordered_map<std::string, Past> past_;
   std::unordered_map<std::int64_t, std::vector<std::byte>> values_;  // by seq, encoded
   struct Hash {

@@ -58,6 +58,9 @@ void RunState::start(std::vector<Value> values, bool caller_works) {
   {
     Lock lock(mutex_);
     if (caller_works) active_[0] = claims_[0] = 1;
+    if (recorder_ && recorder_->mode() == Recorder::Mode::kResume) {
+      if (const auto charged = scope_.charge(recorder_->lost()); !charged) settle(charged.error());
+    }
     auto root = std::make_shared<Frame>();
     root->body = body_.get();
     root->scope = &scope_;

@@ -50,8 +50,7 @@ Result<AnyRun> begin(Executor& executor, const AnyProgram& program, const Inputs
     for (Value& value : values) {
       value.set_digest(value_digest(*value.type(), encode(value)));
     }
-    WEFT_TRY(begun,
-             Recorder::begin(*options.trace, program, values, options.seed, executor.clock()));
+    WEFT_TRY(begun, Recorder::begin(*options.trace, program, values, options, executor.clock()));
     recorder = std::move(begun);
   }
   return begin(executor, program, std::move(values), options, std::move(recorder), caller_works);

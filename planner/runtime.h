@@ -63,9 +63,10 @@ struct RunOptions {
   std::stop_token stop;
   Scope* parent =
       nullptr;  // whose budget, stop and deadline hold too; of the same clock, outlives the run
-  std::uint64_t seed = 0;                // of Ctx::random()
-  std::size_t elements_max = 1'000'000;  // of a map
-  Trace* trace = nullptr;                // records the run; outlives it
+  std::uint64_t seed = 0;                    // of Ctx::random()
+  std::size_t elements_max = 1'000'000;      // of a map
+  Trace* trace = nullptr;                    // records the run; outlives it
+  std::map<std::string, std::string> notes;  // by name, kept with a new run: Trace::note()
   /// Called under the run's lock, one event after the other: it must be short and not call the run.
   std::function<void(const Event&)> on_event;
 };

@@ -122,17 +122,24 @@ ModelNodes::~ModelNodes() {
 }
 
 FunctionPtr ModelNodes::complete(inference::GenerateOptions options) {
-  return function({.options = std::move(options), .encode = as_text, .fingerprint = "text"});
+  return function({.options = std::move(options),
+                   .encode = as_text,
+                   .fingerprint = "text",
+                   .operation = "text_completion"});
 }
 
 FunctionPtr ModelNodes::chat(inference::GenerateOptions options) {
-  return function({.options = std::move(options), .encode = as_message, .fingerprint = "chat"});
+  return function({.options = std::move(options),
+                   .encode = as_message,
+                   .fingerprint = "chat",
+                   .operation = "chat"});
 }
 
 FunctionPtr ModelNodes::prompt(PromptNode node) {
   Plan plan{.options = node.options,
             .inputs = node.prompt.names().size(),
-            .samples = std::max<std::size_t>(1, node.samples)};
+            .samples = std::max<std::size_t>(1, node.samples),
+            .operation = node.is_raw ? "text_completion" : "chat"};
   plan.fingerprint = (node.is_raw ? "raw; samples " : "prompt; samples ") +
                      std::to_string(plan.samples) + "; system " +
                      std::to_string(node.system.size()) + ' ' + node.system + "; template " +
@@ -160,6 +167,7 @@ FunctionPtr ModelNodes::function(Plan plan) {
   made->inputs.assign(plan.inputs, type_of<std::string>());
   made->output = plan.samples > 1 ? type_of<std::vector<std::string>>() : type_of<std::string>();
   made->fingerprint = describe(engine_.model(), plan.options) + "; " + plan.fingerprint;
+  made->label = plan.operation + (name_.empty() ? "" : " " + name_);
   made->start_all = [this, plan = std::move(plan)](Calls calls) {
     inference::Group group;
     Calls members;

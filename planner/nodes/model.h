@@ -12,6 +12,7 @@
 #include <mutex>
 #include <string>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "base/lanes.h"
@@ -38,7 +39,9 @@ struct PromptNode {
 /// it outlives the runs. Nothing else steps the engine meanwhile.
 class ModelNodes {
  public:
-  ModelNodes(inference::Engine& engine, Lane& lane) : engine_(engine), lane_(lane) {}
+  /// `name` is the model's, for people who read traces.
+  ModelNodes(inference::Engine& engine, Lane& lane, std::string name = "")
+      : engine_(engine), lane_(lane), name_(std::move(name)) {}
   /// Waits for the steps that are queued.
   ~ModelNodes();
   ModelNodes(const ModelNodes&) = delete;
@@ -73,6 +76,7 @@ class ModelNodes {
     std::size_t samples = 1;
     Encode encode;
     std::string fingerprint;
+    std::string operation;  // OpenTelemetry's name of it
   };
 
   FunctionPtr function(Plan plan);
@@ -91,6 +95,7 @@ class ModelNodes {
 
   inference::Engine& engine_;
   Lane& lane_;
+  const std::string name_;
   std::atomic<bool> stepping_{false};
   std::mutex mutex_;
   std::condition_variable wake_;

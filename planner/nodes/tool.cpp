@@ -57,6 +57,7 @@ Result<FunctionPtr> tool_function(const ToolNode& node, const Json& constants) {
   made->output = node.gives;
   made->fingerprint = tool->fingerprint + "; arguments " +
                       constants.dump(-1, ' ', false, Json::error_handler_t::replace);
+  made->label = "execute_tool " + node.tool;
   made->run = [node, constants](Ctx& ctx, Arguments in) -> Result<Value> {
     Json arguments = constants;
     for (std::size_t i = 0; i < in.size(); ++i) arguments[node.inputs[i].name] = to_json(*in[i]);

@@ -21,13 +21,14 @@
 
 #include "planner/graph.h"
 #include "planner/runtime.h"
+#include "tests/fakes/growing_state.h"
 #include "tests/fakes/temp_dir.h"
 
 namespace {
 
 using namespace weft::planner;
 using Int = std::int64_t;
-using Texts = std::vector<std::string>;
+using weft::test::Texts;
 
 void print_row(const std::string& name, double value, const char* unit) {
   std::printf("{\"name\": \"%s\", \"value\": %.4g, \"unit\": \"%s\"}\n", name.c_str(), value, unit);
@@ -116,27 +117,7 @@ void bench_replay(Machine& machine, bool quick) {
 /// As LangGraph's channel of a list that grows: the state is kept as its pieces.
 void bench_growing(Machine& machine) {
   const weft::test::TempDir folder;
-  Graph g;
-  const auto grown = g.loop(
-      "grow", g.input<Texts>("state"),
-      [](Graph& inside, Out<Texts> state) {
-        const auto piece = inside.node(
-            "write",
-            [](Ctx&, const Texts& texts) {
-              return std::string(250, 'x') + std::to_string(100'000 + texts.size());
-            },
-            {}, state);
-        return inside.node(
-            "append",
-            [](Ctx&, const Texts& texts, const std::string& more) {
-              Texts all = texts;
-              all.push_back(more);
-              return all;
-            },
-            {.recompute = true}, state, piece);
-      },
-      200);
-  const auto program = must(g.build(grown));
+  const auto program = must(weft::test::growing_state());
   {
     const auto trace = must(Trace::open(folder / "trace.db", {}));
     must(machine.runtime.run(program, Inputs().set<Texts>("state", {}), {.trace = trace.get()}));

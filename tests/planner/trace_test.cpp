@@ -15,6 +15,7 @@
 #include "planner/graph.h"
 #include "planner/runtime.h"
 #include "planner/value_codec.h"
+#include "tests/fakes/growing_state.h"
 #include "tests/fakes/temp_dir.h"
 
 namespace weft::planner {
@@ -30,6 +31,11 @@ struct Fixture {
       : lanes(Lanes::Options{.cpu_threads = threads, .queue_max = 100'000}) {}
 
   std::unique_ptr<Trace> open() { return *Trace::open(folder.path() / "trace.db", {}); }
+  /// Begins a recorded run with the input n.
+  template <typename T>
+  Result<Run<T>> start(const Program<T>& program, Int n, const std::unique_ptr<Trace>& trace) {
+    return runtime.start(program, Inputs().set<Int>("n", n), {.trace = trace.get()});
+  }
 
   test::TempDir folder;
   SystemTimers timers;
@@ -82,7 +88,7 @@ TEST_CASE("a failed run goes on where it failed") {
   std::atomic<bool> broken = true;
   const auto program = chain(calls, broken);
   const auto trace = f.open();
-  auto run = f.runtime.start(program, Inputs().set<Int>("n", 4), {.trace = trace.get()});
+  auto run = f.start(program, 4, trace);
   REQUIRE(run);
   const std::string id = run->id();
   CHECK(run->wait().error().message == "node last: no answer");
@@ -106,6 +112,33 @@ TEST_CASE("a failed run goes on where it failed") {
         ErrorCode::kInvalidArgument);
 }
 
+TEST_CASE("what failed attempts have spent counts in the run that goes on") {
+  Fixture f;
+  std::atomic<int> calls = 0;
+  Graph g;
+  const auto program = g.build(g.node(
+      "model",
+      [&](Ctx& ctx, const Int& n) -> Result<Int> {
+        ctx.spend({.prompt_tokens = 10, .calls = 1});
+        if (++calls < 4) return Error{ErrorCode::kNetwork, "no answer"};
+        return n;
+      },
+      {.attempts = 2, .cost = {.prompt_tokens = 10, .calls = 1}}, g.input<Int>("n")));
+  REQUIRE(program);
+  const auto trace = f.open();
+  auto run = f.start(*program, 1, trace);
+  REQUIRE_FALSE(run->wait());
+  CHECK(run->report().spent.calls == 2);
+  auto stingy =
+      f.runtime.resume(*program, run->id(), {}, {.limit = {.calls = 2}, .trace = trace.get()});
+  CHECK(stingy->wait().error().code == ErrorCode::kResourceExhausted);
+  CHECK(calls == 2);
+  auto again = f.runtime.resume(*program, run->id(), {}, {.trace = trace.get()});
+  CHECK(*again->wait() == 1);
+  CHECK(again->report().spent.calls == 4);
+  CHECK(trace->run(run->id())->spent.prompt_tokens == 40);
+}
+
 TEST_CASE("a replay makes the same values and calls nothing") {
   Fixture f;
   Calls calls;
@@ -114,7 +147,7 @@ TEST_CASE("a replay makes the same values and calls nothing") {
   std::string id;
   {
     const auto trace = f.open();
-    auto run = f.runtime.start(program, Inputs().set<Int>("n", 4), {.trace = trace.get()});
+    auto run = f.start(program, 4, trace);
     id = run->id();
     CHECK(*run->wait() == 125);
   }
@@ -127,7 +160,7 @@ TEST_CASE("a replay makes the same values and calls nothing") {
   CHECK(calls["add"] + calls["square"] + calls["last"] == 3);
   CHECK(trace->events(id)->size() == events);
   // So does one of a run that failed: with its error.
-  auto failing = f.runtime.start(program, Inputs().set<Int>("n", 5), {.trace = trace.get()});
+  auto failing = f.start(program, 5, trace);
   CHECK_FALSE(failing->wait());
   auto failed = f.runtime.replay_any(program, failing->id(), {.trace = trace.get()});
   CHECK(failed->wait_value().error().message == "node last: no answer");
@@ -140,8 +173,7 @@ TEST_CASE(
   Calls calls;
   std::atomic<bool> broken = false;
   const auto trace = f.open();
-  auto run =
-      f.runtime.start(chain(calls, broken), Inputs().set<Int>("n", 4), {.trace = trace.get()});
+  auto run = f.start(chain(calls, broken), 4, trace);
   const std::string id = run->id();
   REQUIRE(run->wait());
   const auto changed = chain(calls, broken, 2);
@@ -165,7 +197,7 @@ TEST_CASE("a fork with another value runs that value's descendants alone") {
   std::atomic<bool> broken = false;
   const auto program = chain(calls, broken);
   const auto trace = f.open();
-  auto run = f.runtime.start(program, Inputs().set<Int>("n", 4), {.trace = trace.get()});
+  auto run = f.start(program, 4, trace);
   REQUIRE(run->wait());
   auto fork = f.runtime.fork_any(program, run->id(), {{"square", make_value<Int>(7)}},
                                  {.trace = trace.get()});
@@ -207,7 +239,7 @@ TEST_CASE("a call that may be made once and whose end nobody saw is a person's d
   std::atomic<bool> broken = true;
   const auto program = chain(calls, broken, 1, Effect::kOnce);
   const auto trace = f.open();
-  auto run = f.runtime.start(program, Inputs().set<Int>("n", 4), {.trace = trace.get()});
+  auto run = f.start(program, 4, trace);
   REQUIRE_FALSE(run->wait());
   broken = false;
   const auto resume = [&](const Resumption& resumption) {
@@ -390,28 +422,9 @@ TEST_CASE("A12: keys and values don't depend on threads") {
 
 TEST_CASE("A15: a state that grows by 200 pieces of 256 bytes takes at most 120 KB") {
   Fixture f;
-  using Texts = std::vector<std::string>;
-  Graph g;
-  const auto grown = g.loop(
-      "grow", g.input<Texts>("state"),
-      [](Graph& inside, Out<Texts> state) {
-        const auto piece = inside.node(
-            "write",
-            [](Ctx&, const Texts& texts) {
-              return std::string(250, 'x') + std::to_string(100'000 + texts.size());
-            },
-            {}, state);
-        return inside.node(
-            "append",
-            [](Ctx&, const Texts& texts, const std::string& more) {
-              Texts all = texts;
-              all.push_back(more);
-              return all;
-            },
-            {.recompute = true}, state, piece);
-      },
-      200);
-  const auto program = g.build(grown);
+  using test::Texts;
+  const auto program = test::growing_state();
+  REQUIRE(program);
   std::string id;
   {
     const auto trace = f.open();
@@ -438,7 +451,7 @@ TEST_CASE("a forgotten document's runs keep their costs and lose their values") 
   std::atomic<bool> broken = false;
   const auto program = chain(calls, broken);
   const auto trace = f.open();
-  auto run = f.runtime.start(program, Inputs().set<Int>("n", 4), {.trace = trace.get()});
+  auto run = f.start(program, 4, trace);
   const std::string id = run->id();
   REQUIRE(run->wait());
   CHECK(trace->value(id, 0));
@@ -460,7 +473,7 @@ TEST_CASE("garbage is what ended before a time; runs are found by a beginning of
   const auto trace = f.open();
   std::vector<std::string> ids;
   for (int i = 0; i < 3; ++i) {
-    auto run = f.runtime.start(program, Inputs().set<Int>("n", i), {.trace = trace.get()});
+    auto run = f.start(program, i, trace);
     ids.push_back(run->id());
     REQUIRE(run->wait());
   }
@@ -496,7 +509,7 @@ TEST_CASE("two at once don't work on one run") {
         return n;
       },
       {}, slow.input<Int>("n")));
-  auto busy = f.runtime.start(*waits, Inputs().set<Int>("n", 1), {.trace = trace.get()});
+  auto busy = f.start(*waits, 1, trace);
   CHECK(f.runtime.resume_any(*waits, busy->id(), {}, {.trace = other.get()}).error().code ==
         ErrorCode::kConflict);
   CHECK(other->run(busy->id())->status == RunStatus::kRunning);
