@@ -25,8 +25,11 @@ std::string line_of(const planner::Event& event, double seconds) {
   const auto depth =
       static_cast<std::size_t>(std::count(event.path.begin(), event.path.end(), '/'));
   std::string line(2 * depth, ' ');
-  line += event.kind == Kind::kFailed ? "- " : "+ ";
-  line += event.path + "  " + human_duration(seconds);
+  line += event.kind == Kind::kFailed ? "- " : event.kind == Kind::kAsked ? "? " : "+ ";
+  line += event.path;
+  if (event.kind == Kind::kRecalled) return line + "  recorded";
+  if (event.kind == Kind::kAsked) return line;
+  line += "  " + human_duration(seconds);
   if (event.spent.output_tokens > 0) {
     line += "  " + std::to_string(event.spent.prompt_tokens) + " + " +
             std::to_string(event.spent.output_tokens) + " tokens";
@@ -42,7 +45,8 @@ std::string line_of(const planner::Event& event, double seconds) {
 Json spend_json(const Spend& spent) {
   return {{"prompt_tokens", spent.prompt_tokens},
           {"output_tokens", spent.output_tokens},
-          {"calls", spent.calls}};
+          {"calls", spent.calls},
+          {"money_micros", spent.money_micros}};
 }
 
 void GraphProgress::on_event(const planner::Event& event) {
@@ -59,10 +63,9 @@ void GraphProgress::on_event(const planner::Event& event) {
     running_.erase(began);
   }
   use.seconds += seconds;
-  use.spent.prompt_tokens += event.spent.prompt_tokens;
-  use.spent.output_tokens += event.spent.output_tokens;
-  use.spent.calls += event.spent.calls;
-  if (event.kind == Kind::kDone) ++use.done;
+  use.spent = use.spent + event.spent;
+  if (event.kind == Kind::kDone || event.kind == Kind::kRecalled) ++use.done;
+  if (event.kind == Kind::kRecalled) ++use.recalled;
   if (event.kind == Kind::kFailed) ++use.failed;
   if (shows_) console_.note(console_.dim(line_of(event, seconds)));
 }
@@ -75,11 +78,8 @@ Json GraphProgress::json() const {
   Json nodes = Json::array();
   for (const auto* each : sorted) {
     const Use& use = each->second;
-    Json node = {{"node", each->first},
-                 {"done", use.done},
-                 {"failed", use.failed},
-                 {"attempts", use.attempts},
-                 {"seconds", use.seconds}};
+    Json node = {{"node", each->first},  {"done", use.done},         {"recalled", use.recalled},
+                 {"failed", use.failed}, {"attempts", use.attempts}, {"seconds", use.seconds}};
     node.update(spend_json(use.spent));
     nodes.push_back(std::move(node));
   }

@@ -19,14 +19,15 @@ class GraphProgress {
 
   /// For RunOptions::on_event.
   void on_event(const planner::Event& event);
-  /// [{"node", "done", "failed", "attempts", "seconds", "prompt_tokens", ...}], in the order in
-  /// which they first began; "seconds" are those of all its attempts.
+  /// [{"node", "done", "recalled", "failed", "attempts", "seconds", "prompt_tokens", ...}], in the
+  /// order in which they first began; "seconds" are those of all its attempts.
   nlohmann::ordered_json json() const;
 
  private:
   struct Use {
     std::size_t order = 0;
     std::size_t done = 0;
+    std::size_t recalled = 0;  // of them, from a trace
     std::size_t failed = 0;
     std::size_t attempts = 0;
     double seconds = 0;

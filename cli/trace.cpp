@@ -5,6 +5,7 @@
 
 #include "base/atomic_file.h"
 #include "base/net/curl_http_client.h"
+#include "cli/graph_progress.h"
 #include "cli/text.h"
 #include "cli/traces.h"
 #include "cli/verbs.h"
@@ -33,13 +34,6 @@ struct Options {
 
 double seconds(std::chrono::nanoseconds time) {
   return std::chrono::duration<double>(time).count();
-}
-
-Json spend_json(const Spend& spent) {
-  return {{"prompt_tokens", spent.prompt_tokens},
-          {"output_tokens", spent.output_tokens},
-          {"calls", spent.calls},
-          {"money_micros", spent.money_micros}};
 }
 
 Json run_json(const TraceRun& run) {

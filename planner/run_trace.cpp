@@ -219,7 +219,7 @@ void RunState::give(const std::shared_ptr<Frame>& frame, std::uint32_t node, Kin
                      .key = key_of(*frame, node),
                      .digest = value.digest()},
                     std::move(bytes));
-  emit(Event::Kind::kRecalled, *frame, node, 0);
+  if (what.kind == NodeKind::kCode) emit(Event::Kind::kRecalled, *frame, node, 0);
   complete(frame, node, std::move(value));
 }
 
@@ -261,7 +261,6 @@ bool RunState::recall_answer(const std::shared_ptr<Frame>& frame, std::uint32_t 
       give(frame, node, Kind::kAnswered, *std::move(value));
     } else {
       ++report_.recalled;
-      emit(Event::Kind::kRecalled, *frame, node, 0);
       complete(frame, node, *std::move(value));
     }
     return true;

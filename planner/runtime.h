@@ -45,7 +45,7 @@ struct Event {
     kRetried,       // an attempt failed, and another one follows
     kFailed,        // a node, its error in `error`; also kCancelled and kDeadlineExceeded
     kBoundReached,  // a loop ended at its bound, not by its condition
-    kRecalled,      // a node has its value from the trace
+    kRecalled,      // a node of code has its value from the trace
     kAsked,         // a person; see AnyRun::questions()
   };
   std::uint64_t seq = 0;
