@@ -311,6 +311,10 @@ Result<ExitCode> run_graph(Context& context, const Options& options) {
 Result<ExitCode> go_on(Context& context, const Options& options, bool replays) {
   WEFT_TRY(trace, open_trace(context, options.trace, {.create = false}));
   WEFT_TRY(recorded, trace->run(options.run));
+  if (recorded.is_redacted) {
+    return Error{ErrorCode::kPermissionDenied,
+                 "run " + recorded.id + " is redacted: a document that it used was forgotten"};
+  }
   WEFT_TRY(text, trace->note(recorded.id, kFileNote));
   if (!text) {
     return Error{ErrorCode::kUnsupported,

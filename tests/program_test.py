@@ -427,6 +427,41 @@ class Program(unittest.TestCase):
         self.assertIn("Apollo 11", self.weft("run", str(graph), "-i", "query=Apollo landed").stdout)
         self.weft("run", str(graph), "-i", "query=Apollo", "-c", "none", code=3)
 
+    def test_a_recorded_graph_waits_for_a_person_and_is_replayed_and_forgotten(self):
+        self.weft("index", str(self.docs))
+        graph = self.docs / "approve.json"
+        graph.write_text(json.dumps({
+            "format": "weft-graph-1", "inputs": [{"name": "query"}], "result": "sent", "nodes": [
+                {"name": "found", "kind": "retrieve", "passages": 1, "inputs": ["query"]},
+                {"name": "text", "kind": "join", "inputs": ["found"]},
+                {"name": "question", "kind": "format", "format": "Send {{text}}?", "inputs": ["text"]},
+                {"name": "approve", "kind": "ask", "question": "question", "type": "bool"},
+                {"name": "sent", "kind": "show", "inputs": ["approve"]}]}))
+        arguments = ["run", str(graph), "-i", "query=Apollo landed"]
+        self.assertIn("add --record", self.weft(*arguments, code=2).stderr)
+        self.assertIn("`weft run FILE.json --record` records one", self.weft("trace", "list", code=3).stderr)
+        asked = self.weft(*arguments, "--record", code=1)
+        self.assertIn("asked at approve (bool): Send ", asked.stderr)
+        run = self.json("trace", "list")["runs"][0]
+        self.assertEqual((run["status"], run["nodes"]), ("suspended", 3))
+        self.assertIn(f"weft resume {run['id']} --set 'approve=ANSWER'", asked.stderr)
+        graph.unlink()  # what was recorded is enough
+        self.assertIn("isn't valid JSON", self.weft("resume", run["id"], "--set", "approve=maybe", code=2).stderr)
+        self.assertIn("no node aprove", self.weft("resume", run["id"], "--set", "aprove=true", code=2).stderr)
+        self.assertEqual(self.weft("resume", run["id"], "--set", "approve=true").stdout, "true\n")
+        self.assertIn("is done: replay it", self.weft("resume", run["id"], code=2).stderr)
+        replayed = self.json("replay", run["id"])
+        self.assertEqual((replayed["result"], sum(n["attempts"] for n in replayed["nodes"])), ("true", 0))
+        events = self.json("trace", "show", run["id"], "--values")["events"]
+        self.assertEqual([(e["kind"], e["path"]) for e in events][-2:], [("answered", "approve"), ("done", "sent")])
+        self.assertIs(events[-2]["value"], True)
+        spans = json.loads(self.weft("trace", "export", run["id"]).stdout)["resourceSpans"][0]["scopeSpans"][0]["spans"]
+        self.assertEqual((len(spans), spans[1]["name"]), (len(events) + 1, "retrieval"))
+        source = self.json("search", "Apollo landed")["passages"][0]["source"]
+        self.assertEqual(self.json("trace", "forget", source)["redacted"], 1)
+        self.assertIn("redacted", self.weft("replay", run["id"], code=1).stderr)
+        self.assertEqual(self.json("trace", "gc", "--days", "0")["removed"], 1)
+
     @unittest.skipUnless(HAS_MODEL, "needs smollm2-135m")
     def test_an_interrupted_graph_is_130(self):
         process = subprocess.Popen([WEFT, "run", str(self.GRAPHS / "summary.json"), "-m", MODEL, "-i",
