@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <deque>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -12,6 +11,7 @@
 
 #include "base/utf8.h"
 #include "inference/grammar/json_schema_merge.h"
+#include "inference/grammar/json_schema_scalars.h"
 #include "inference/grammar/json_text.h"
 
 namespace weft::inference::grammar {
@@ -82,13 +82,6 @@ class Reader {
   }
 
  private:
-  static Error wrong(const std::string& where, const std::string& what) {
-    return {ErrorCode::kInvalidArgument, "JSON Schema, at " + where + ": " + what};
-  }
-  static Error unsupported(const std::string& where, const std::string& what) {
-    return {ErrorCode::kUnsupported, "JSON Schema, at " + where + ": " + what};
-  }
-
   RuleId reference(const std::string& pointer) {
     const auto [found, is_new] = rules_.try_emplace(pointer);
     if (is_new) {
@@ -229,26 +222,12 @@ class Reader {
   Result<NodeId> typed(const Json& schema, const std::string& type, const std::string& where) {
     if (type == "object") return object(schema, where);
     if (type == "array") return array(schema, where);
-    if (type == "string") return string(schema, where);
-    if (type == "number" || type == "integer") return number(schema, type == "integer", where);
+    if (type == "string") return string_of(schema, {where, limits_}, grammar_, text_);
+    if (type == "number" || type == "integer") {
+      return number_of(schema, type == "integer", {where, limits_}, text_);
+    }
     if (type == "boolean") return grammar_.choice({grammar_.text("true"), grammar_.text("false")});
     return grammar_.text("null");
-  }
-
-  /// A bound that counts.
-  Result<std::uint32_t> count(const Json& schema, const char* key, std::uint32_t fallback,
-                              const std::string& where) const {
-    if (!schema.contains(key)) return fallback;
-    const Json& value = schema[key];
-    const double number = value.is_number() ? value.get<double>() : -1;
-    if (number < 0 || number != std::floor(number)) {
-      return wrong(where, "\"" + std::string(key) + "\" is a whole number, at least 0");
-    }
-    if (number > limits_.repeats) {
-      return unsupported(where, "\"" + std::string(key) + "\" above " +
-                                    std::to_string(limits_.repeats) + " isn't supported");
-    }
-    return static_cast<std::uint32_t>(number);
   }
 
   struct Member {
@@ -302,8 +281,8 @@ class Reader {
     }
     const auto required_count = static_cast<std::uint32_t>(
         std::ranges::count_if(members, [](const Member& each) { return each.required; }));
-    WEFT_TRY(min, count(schema, "minProperties", 0, where));
-    WEFT_TRY(max, count(schema, "maxProperties", kUnbounded, where));
+    WEFT_TRY(min, count_of(schema, "minProperties", 0, {where, limits_}));
+    WEFT_TRY(max, count_of(schema, "maxProperties", kUnbounded, {where, limits_}));
     // Two of the other members may have the same name, and then count as one.
     const bool one_extra = min == 1 && members.empty() && extra;
     if (min > required_count && !one_extra) {
@@ -344,8 +323,8 @@ class Reader {
     if (schema.contains("uniqueItems") && schema["uniqueItems"] != Json(false)) {
       return unsupported(where, "the keyword \"uniqueItems\" isn't supported");
     }
-    WEFT_TRY(min, count(schema, "minItems", 0, where));
-    WEFT_TRY(max, count(schema, "maxItems", kUnbounded, where));
+    WEFT_TRY(min, count_of(schema, "minItems", 0, {where, limits_}));
+    WEFT_TRY(max, count_of(schema, "maxItems", kUnbounded, {where, limits_}));
     if (min > max) return g.choice({});
     std::vector<NodeId> first;
     for (std::size_t i = 0; i < prefix.size() && i < max; ++i) {
@@ -375,84 +354,6 @@ class Reader {
       if (i >= min) rest = g.optional(rest);
     }
     return g.sequence({g.text("["), rest, g.text("]")});
-  }
-
-  Result<NodeId> string(const Json& schema, const std::string& where) {
-    const bool counts = schema.contains("minLength") || schema.contains("maxLength");
-    const auto sole = [&](const char* key) -> Result<std::string> {
-      if (!schema[key].is_string()) return wrong(where, "\"" + std::string(key) + "\" is a string");
-      if (counts || (schema.contains("pattern") && schema.contains("format"))) {
-        return unsupported(where, "the keyword \"" + std::string(key) +
-                                      "\" isn't supported beside minLength, maxLength, pattern or "
-                                      "format");
-      }
-      return schema[key].get<std::string>();
-    };
-    if (schema.contains("pattern")) {
-      WEFT_TRY(pattern, sole("pattern"));
-      auto node = text_.string_like(pattern, limits_);
-      if (!node) {
-        return std::move(node).error().with_context("JSON Schema, at " + where + "/pattern");
-      }
-      return node;
-    }
-    if (schema.contains("format")) {
-      WEFT_TRY(format, sole("format"));
-      const auto node = text_.string_of_format(format);
-      if (node) return *node;
-      return unsupported(where, "the \"format\" \"" + format +
-                                    "\" isn't supported; date, time, date-time, uuid, email, "
-                                    "hostname, ipv4 and uri are");
-    }
-    WEFT_TRY(min, count(schema, "minLength", 0, where));
-    WEFT_TRY(max, count(schema, "maxLength", kUnbounded, where));
-    if (min > max) return grammar_.choice({});
-    return text_.string(min, max);
-  }
-
-  Result<NodeId> number(const Json& schema, bool whole, const std::string& where) {
-    if (schema.contains("multipleOf") && !(whole && schema["multipleOf"] == Json(1))) {
-      return unsupported(where, "the keyword \"multipleOf\" isn't supported");
-    }
-    JsonText::Bounds bounds;
-    bool is_bounded = false;
-    const auto read = [&](const char* key, bool is_min, bool exclusive) -> Result<void> {
-      if (!schema.contains(key)) return {};
-      if (!schema[key].is_number()) return wrong(where, "\"" + std::string(key) + "\" is a number");
-      const auto value = schema[key].get<double>();
-      if (std::abs(value) > static_cast<double>(JsonText::kIntegerMax)) {
-        return unsupported(where, "\"" + std::string(key) + "\" has more than 18 digits");
-      }
-      double bound = is_min ? std::ceil(value) : std::floor(value);
-      if (bound != value) {
-        if (!whole) {
-          return unsupported(where, "\"" + std::string(key) +
-                                        "\" must be whole for a number that "
-                                        "needn't be; other bounds aren't supported");
-        }
-        exclusive = false;  // the bound itself is no whole number
-      }
-      // Beyond 2^53 a whole number isn't exact as a double.
-      auto integer = schema[key].is_number_integer() ? schema[key].get<std::int64_t>()
-                                                     : static_cast<std::int64_t>(bound);
-      if (whole && exclusive) integer += is_min ? 1 : -1;
-      const bool open = !whole && exclusive;
-      is_bounded = true;
-      if (is_min && integer >= bounds.min) {
-        bounds.above_min = open || (integer == bounds.min && bounds.above_min);
-        bounds.min = integer;
-      } else if (!is_min && integer <= bounds.max) {
-        bounds.below_max = open || (integer == bounds.max && bounds.below_max);
-        bounds.max = integer;
-      }
-      return {};
-    };
-    WEFT_TRY_VOID(read("minimum", true, false));
-    WEFT_TRY_VOID(read("exclusiveMinimum", true, true));
-    WEFT_TRY_VOID(read("maximum", false, false));
-    WEFT_TRY_VOID(read("exclusiveMaximum", false, true));
-    if (whole) return text_.integer(bounds.min, bounds.max);
-    return is_bounded ? text_.number(bounds) : text_.number();
   }
 
   const Json& document_;
