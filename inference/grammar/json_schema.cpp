@@ -399,12 +399,4 @@ Result<Grammar> read_json_schema(std::string_view text, const GrammarLimits& lim
   return json_schema_grammar(schema, limits);
 }
 
-Grammar json_object_grammar() {
-  Grammar grammar;
-  grammar.root = grammar.add_rule("object");
-  JsonText text(grammar);
-  grammar.define(grammar.root, text.any_object());
-  return grammar;
-}
-
 }  // namespace weft::inference::grammar

@@ -27,7 +27,4 @@ Result<Grammar> json_schema_grammar(const nlohmann::ordered_json& schema,
 /// The same for the schema's text. Errors: also kInvalidArgument for broken JSON.
 Result<Grammar> read_json_schema(std::string_view text, const GrammarLimits& limits = {});
 
-/// Any JSON object: what "response_format": "json_object" asks for.
-Grammar json_object_grammar();
-
 }  // namespace weft::inference::grammar

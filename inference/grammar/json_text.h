@@ -48,10 +48,10 @@ class JsonText {
   NodeId number(const Bounds& bounds);  // without an exponent
   /// Any value.
   NodeId any();
-  NodeId any_object();
-  NodeId any_array();
 
  private:
+  NodeId any_object();
+  NodeId any_array();
   NodeId quote();
   NodeId free_character();
   NodeId plain_characters();

@@ -22,9 +22,8 @@ class LoopTable {
   /// From `state` of `body`; `trie` is borrowed and outlives this.
   LoopTable(const TokenTrie& trie, const LoopBody& body, std::uint8_t state);
 
-  /// Tokens that stay within the loop, if it may go on for ever.
-  const std::vector<std::uint64_t>& tokens() const noexcept { return bits_; }
-  /// Those among them that begin at most `repetitions` more, the present one counted in.
+  /// Of the tokens that stay within the loop, those that begin at most `repetitions` more, the
+  /// present one counted in.
   void add_tokens(std::uint32_t repetitions, std::span<std::uint64_t> bits) const;
 
   /// Nodes whose byte is `byte` and before which some whole repetitions have been read.
