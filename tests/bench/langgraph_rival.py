@@ -1,9 +1,13 @@
 #!/usr/bin/env python3
-"""The graphs of planner_bench.cpp in LangGraph: langgraph_rival.py [--quick]. Prints {name, value, unit} a line: medians by the clock."""
+"""The graphs of planner_bench.cpp in LangGraph, or with --durable those of durable_bench.cpp with its SQLite checkpointer.
+
+langgraph_rival.py [--durable] [--quick]. Prints {name, value, unit} a line: medians by the clock."""
 import argparse
 import json
 import operator
+import pathlib
 import statistics
+import tempfile
 import time
 from typing import Annotated, TypedDict
 
@@ -65,6 +69,52 @@ def fan_out():
     return graph.compile()
 
 
+class Text(TypedDict):
+    text: str
+
+
+class Grown(TypedDict):
+    pieces: Annotated[list, operator.add]
+
+
+def text_chain(length, saver):
+    """Each node gives 1 KiB of its own."""
+    graph = StateGraph(Text)
+    for i in range(length):
+        graph.add_node(f"n{i}", lambda state, i=i: {"text": str(10_000_000 + i) + state["text"][8:]})
+        graph.add_edge(f"n{i - 1}" if i else START, f"n{i}")
+    graph.add_edge(f"n{length - 1}", END)
+    return graph.compile(checkpointer=saver)
+
+
+def growing(steps, saver):
+    graph = StateGraph(Grown)
+    graph.add_node("write", lambda state: {"pieces": ["x" * 250 + str(100_000 + len(state["pieces"]))]})
+    graph.add_edge(START, "write")
+    graph.add_conditional_edges("write", lambda state: "write" if len(state["pieces"]) < steps else END)
+    return graph.compile(checkpointer=saver)
+
+
+def durable(quick):
+    """WAL with synchronous=FULL, which is what the checkpointer opens: an fsync a commit."""
+    from langgraph.checkpoint.sqlite import SqliteSaver
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "chain.db"
+        with SqliteSaver.from_conn_string(str(path)) as saver:
+            length = 10 if quick else 100
+            graph, runs = text_chain(length, saver), iter(range(100))
+            measure("durable step", "us", 1e6 / length, 1 if quick else 5,
+                    lambda: graph.invoke({"text": "x" * 1024}, {"configurable": {"thread_id": str(next(runs))},
+                                                                "recursion_limit": length + 10}),
+                    lambda state: len(state["text"]) == 1024)
+        path = pathlib.Path(folder) / "growing.db"
+        with SqliteSaver.from_conn_string(str(path)) as saver:
+            growing(200, saver).invoke({"pieces": []}, {"configurable": {"thread_id": "1"}, "recursion_limit": 300})
+        size = sum(file.stat().st_size for file in pathlib.Path(folder).glob("growing.db*"))
+        print(json.dumps({"name": "growing state", "value": size / 1e3, "unit": "KB"}), flush=True)
+
+
 def measure(name, unit, scale, repeats, run, check):
     times = []
     for _ in range(repeats + 1):  # the first one warms up
@@ -78,7 +128,11 @@ def measure(name, unit, scale, repeats, run, check):
 def main():
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--quick", action="store_true")
-    quick = options.parse_args().quick
+    options.add_argument("--durable", action="store_true")
+    arguments = options.parse_args()
+    if arguments.durable:
+        return durable(arguments.quick)
+    quick = arguments.quick
     few = 1 if quick else 5
 
     graph = chain(3)
