@@ -107,11 +107,14 @@ void gather(const Body& body, Types& types) {
 
 }  // namespace
 
-std::string AnyProgram::hash() const {
-  const std::string text = json();
-  Sha256 sha;
-  sha.update(std::as_bytes(std::span(text)));
-  return sha.hex_digest();
+const std::string& AnyProgram::hash() const {
+  std::call_once(hash_->once, [this] {
+    const std::string text = json();
+    Sha256 sha;
+    sha.update(std::as_bytes(std::span(text)));
+    hash_->text = sha.hex_digest();
+  });
+  return hash_->text;
 }
 
 Functions AnyProgram::functions() const {

@@ -2,6 +2,7 @@
 // A checked, immutable graph. Threads and runs share it.
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,8 +26,8 @@ class AnyProgram {
                                       const BodyLimits& limits = {}, const Types& types = {});
   /// One line of UTF-8; equal programs give equal text.
   std::string json() const;
-  /// SHA-256 of json(), in hexadecimal: what a trace pins.
-  std::string hash() const;
+  /// SHA-256 of json(), in hexadecimal: what a trace pins. Made once for all copies.
+  const std::string& hash() const;
   /// The code of all nodes, by name.
   Functions functions() const;
   /// The types of all values.
@@ -41,7 +42,12 @@ class AnyProgram {
   const Type* result_type() const noexcept { return body_->slots[body_->result].type; }
 
  private:
+  struct Hash {
+    std::once_flag once;
+    std::string text;
+  };
   std::shared_ptr<const Body> body_;
+  std::shared_ptr<Hash> hash_ = std::make_shared<Hash>();
 };
 
 template <Storable T>

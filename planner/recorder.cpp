@@ -100,12 +100,15 @@ Result<void> Recorder::create(const AnyProgram& program, const Birth& birth,
   WEFT_TRY(key, storage::make_seal_key());
   row.key = key;
   steady_start_ = clock_.steady_now();
-  const std::string json = program.json();
   const auto created = state_->with_database([&](Database& database) -> Result<void> {
     WEFT_TRY(transaction, storage::Transaction::begin(database));
-    WEFT_TRY(save, database.prepare("INSERT OR IGNORE INTO program VALUES(?1, ?2)",
-                                    row.program_hash, json));
-    WEFT_TRY_VOID(save.run());
+    WEFT_TRY(known, database.prepare("SELECT 1 FROM program WHERE hash=?1", row.program_hash));
+    WEFT_TRY(is_known, known.step());
+    if (!is_known) {
+      WEFT_TRY(save, database.prepare("INSERT INTO program VALUES(?1, ?2)", row.program_hash,
+                                      program.json()));
+      WEFT_TRY_VOID(save.run());
+    }
     WEFT_TRY(insert, database.prepare("INSERT INTO run(name, program, parent, seed, started_ns, "
                                       "status, seal) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
                                       row.name, row.program_hash, birth.parent, row.seed,

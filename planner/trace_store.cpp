@@ -209,8 +209,8 @@ Result<RunRow> Trace::State::find(std::string_view id) {
   return with_database([&](storage::Database& open) -> Result<RunRow> {
     WEFT_TRY(select,
              open.prepare("SELECT id, name, program, seed, started_ns, status, seal, inputs "
-                          "FROM run WHERE substr(name, 1, ?2) = ?1 ORDER BY name LIMIT 2",
-                          id, static_cast<std::int64_t>(id.size())));
+                          "FROM run WHERE name BETWEEN ?1 AND ?1 || '~' ORDER BY name LIMIT 2",
+                          id));
     WEFT_TRY(is_there, select.step());
     if (!is_there) {
       return Error{ErrorCode::kNotFound, "the trace " + open.path().string() + " holds no run \"" +
