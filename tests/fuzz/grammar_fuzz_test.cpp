@@ -2,6 +2,8 @@
 // return within their limits, and what compiles can be begun.
 
 #include <catch2/catch.hpp>
+#include <iterator>
+#include <nlohmann/json.hpp>
 #include <random>
 #include <string>
 #include <string_view>
@@ -14,6 +16,7 @@
 #include "tests/fuzz/rounds.h"
 
 using namespace weft::inference::grammar;
+using Json = nlohmann::ordered_json;
 
 static constexpr std::uint64_t kMutationsMin = 1'500;
 
@@ -80,8 +83,53 @@ static void mutate(std::string& text, std::mt19937& random) {
   }
 }
 
-template <typename Read>
-static void fuzz(const char* name, const std::vector<std::string>& corpus, const Read& read) {
+/// Changes one value somewhere inside, or one key: it stays JSON.
+static void mutate_json(Json& json, std::mt19937& random) {
+  static const std::vector<std::string> kValues = {"true",
+                                                   "false",
+                                                   "0",
+                                                   "-1",
+                                                   "5000",
+                                                   "1e300",
+                                                   "\"a\"",
+                                                   "\"integer\"",
+                                                   "[]",
+                                                   "{}",
+                                                   R"({"$ref":"#"})",
+                                                   R"({"type":"array"})",
+                                                   R"(["string",null])",
+                                                   R"([{"const":2},{"type":"boolean"}])"};
+  static const std::vector<std::string> kKeys = {
+      "type",        "items",     "anyOf",   "oneOf",   "allOf",  "required",
+      "minItems",    "maxLength", "minimum", "pattern", "format", "additionalProperties",
+      "prefixItems", "const",     "enum",    "$ref",    "title",  "maxProperties"};
+  const bool goes_in = json.is_structured() && !json.empty() && random() % 4 != 0;
+  if (!goes_in) {
+    json = Json::parse(kValues[random() % kValues.size()]);
+    return;
+  }
+  auto inside = json.begin();
+  std::advance(inside, static_cast<std::ptrdiff_t>(random() % json.size()));
+  if (json.is_object() && random() % 4 == 0) {
+    Json value = *inside;
+    json[kKeys[random() % kKeys.size()]] = std::move(value);
+  } else {
+    mutate_json(*inside, random);
+  }
+}
+
+/// Half of the schemas stay JSON: else nearly all are refused by its parser.
+static void mutate_schema(std::string& text, std::mt19937& random) {
+  if (random() % 2 == 0) return mutate(text, random);
+  Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (json.is_discarded()) return mutate(text, random);
+  mutate_json(json, random);
+  text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+template <typename Mutate, typename Read>
+static void fuzz(const char* name, const std::vector<std::string>& corpus, const Mutate& change,
+                 const Read& read) {
   // Small limits: what is large is refused early, and there is time for more inputs.
   const GrammarLimits limits = {.nodes = 20'000, .nesting = 50, .states = 10'000, .repeats = 5'000};
   std::size_t compiled = 0;
@@ -91,7 +139,7 @@ static void fuzz(const char* name, const std::vector<std::string>& corpus, const
     CAPTURE(rounds.seed());
     std::mt19937 random(static_cast<unsigned>(rounds.seed()));
     std::string text = corpus[rounds.seed() % corpus.size()];
-    for (std::size_t k = 1 + random() % 4; k > 0; --k) mutate(text, random);
+    for (std::size_t k = 1 + random() % 4; k > 0; --k) change(text, random);
     const auto grammar = read(text, limits);
     const auto automaton =
         grammar ? compile(*grammar, limits) : decltype(compile(*grammar))(grammar.error());
@@ -109,13 +157,15 @@ static void fuzz(const char* name, const std::vector<std::string>& corpus, const
 }
 
 TEST_CASE("no mutation of a JSON Schema crashes or hangs") {
-  fuzz("schemas", kSchemas, [](std::string_view text, const GrammarLimits& limits) {
+  fuzz("schemas", kSchemas, mutate_schema, [](std::string_view text, const GrammarLimits& limits) {
     return read_json_schema(text, limits);
   });
 }
 
-TEST_CASE("no mutation of a grammar crashes or hangs") { fuzz("grammars", kTexts, ebnf_grammar); }
+TEST_CASE("no mutation of a grammar crashes or hangs") {
+  fuzz("grammars", kTexts, mutate, ebnf_grammar);
+}
 
 TEST_CASE("no mutation of an expression crashes or hangs") {
-  fuzz("expressions", kExpressions, regex_grammar);
+  fuzz("expressions", kExpressions, mutate, regex_grammar);
 }
