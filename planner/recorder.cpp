@@ -241,7 +241,10 @@ void Recorder::record(TraceEvent event, std::optional<std::vector<std::byte>> by
   if (mode_ == Mode::kReplay) return;
   event.seq = next_seq_++;
   if (bytes && !stored_.emplace(event.digest, event.seq).second) bytes.reset();
-  state_->push({run_, std::move(event), std::move(bytes), std::move(documents)});
+  state_->push({.run = run_,
+                .event = std::move(event),
+                .bytes = std::move(bytes),
+                .documents = std::move(documents)});
 }
 
 std::chrono::nanoseconds Recorder::at(SteadyTime time) const {
@@ -254,12 +257,8 @@ Result<void> Recorder::close(RunStatus status, const std::string& error) {
   // The file is let go of with the run, not with whoever still holds the run.
   const std::shared_ptr<Trace::State> state = std::exchange(state_, nullptr);
   if (mode_ == Mode::kReplay) return {};
-  const auto closed = state->with_database([&](Database& database) -> Result<void> {
-    WEFT_TRY(update, database.prepare("UPDATE run SET status=?2, error=?3, ended_ns=?4 WHERE id=?1",
-                                      run_->id, static_cast<std::int64_t>(status), error,
-                                      nanoseconds(run_->started) + now().count()));
-    return update.run();
-  });
+  state->push({.run = run_, .end = RunEnd{status, error, now()}});
+  const Result<void> closed = state->flush();
   held_.reset();
   return closed;
 }

@@ -12,7 +12,16 @@ namespace {
 /// Rows that may wait for the writer: enough for a commit's time, few enough to bound memory.
 constexpr std::size_t kWaitingMax = 4096;
 
+Result<void> end_run(storage::Database& database, const RunRow& run, const RunEnd& end) {
+  WEFT_TRY(update, database.prepare("UPDATE run SET status=?2, error=?3, ended_ns=started_ns + ?4 "
+                                    "WHERE id=?1",
+                                    run.id, static_cast<std::int64_t>(end.status), end.error,
+                                    static_cast<std::int64_t>(end.at.count())));
+  return update.run();
+}
+
 Result<void> append(storage::Database& database, const EventRow& row) {
+  if (row.end) return end_run(database, *row.run, *row.end);
   const TraceEvent& event = row.event;
   const bool has_value = event.digest != Digest{};
   WEFT_TRY(insert, database.prepare("INSERT INTO event VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "

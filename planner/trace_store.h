@@ -26,12 +26,20 @@ struct RunRow {
   std::vector<std::byte> inputs;        // sealed
 };
 
-/// An event to append.
+/// How a run ended.
+struct RunEnd {
+  RunStatus status = RunStatus::kDone;
+  std::string error;
+  std::chrono::nanoseconds at{0};  // since its start
+};
+
+/// An event to append, or the run's end.
 struct EventRow {
   std::shared_ptr<const RunRow> run;
   TraceEvent event;
   std::optional<std::vector<std::byte>> bytes;  // of the value, not sealed yet
   std::vector<std::string> documents;
+  std::optional<RunEnd> end;  // instead of the event
 };
 
 /// Where a value belongs, for seal().
