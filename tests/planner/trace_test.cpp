@@ -15,6 +15,7 @@
 #include "planner/graph.h"
 #include "planner/runtime.h"
 #include "planner/value_codec.h"
+#include "storage/database.h"
 #include "tests/fakes/growing_state.h"
 #include "tests/fakes/temp_dir.h"
 
@@ -489,6 +490,36 @@ TEST_CASE("garbage is what ended before a time; runs are found by a beginning of
   CHECK(*trace->collect_garbage(f.timers.clock().unix_now() - 1h) == 0);
   CHECK(*trace->collect_garbage(f.timers.clock().unix_now() + 1h) == 3);
   CHECK(trace->runs()->empty());
+}
+
+TEST_CASE("a run whose trace can't be written ends before it calls what it may call once") {
+  Fixture f;
+  std::atomic<int> payments = 0;
+  const auto path = f.folder.path() / "trace.db";
+  Graph g;
+  const auto broken = g.node(
+      "break",
+      [&](Ctx&, const Int& n) -> Result<Int> {
+        WEFT_TRY(other, storage::Database::open(path, {storage::Database::Mode::kReadWrite}));
+        WEFT_TRY_VOID(other.execute("DROP TABLE event"));
+        return n;
+      },
+      {}, g.input<Int>("n"));
+  const auto program = g.build(g.node(
+      "pay",
+      [&](Ctx&, const Int& n) {
+        ++payments;
+        return n;
+      },
+      {.effect = Effect::kOnce}, broken));
+  REQUIRE(program);
+  const auto trace = f.open();
+  auto run = f.start(*program, 1, trace);
+  REQUIRE(run);
+  const auto ended = run->wait();
+  REQUIRE_FALSE(ended);
+  CHECK(ended.error().message.find("the trace can't be written") != std::string::npos);
+  CHECK(payments == 0);
 }
 
 TEST_CASE("two at once don't work on one run") {
