@@ -213,6 +213,22 @@ void tell_how_to_go_on(Console& console, const planner::AnyRun& run) {
   console.note(command);
 }
 
+/// A run that waits for people is done in part: what it asks goes where its result would.
+ExitCode report_questions(Console& console, const planner::AnyRun& run) {
+  if (!console.json_result()) {
+    tell_how_to_go_on(console, run);
+    return ExitCode::kPartial;
+  }
+  Json questions = Json::array();
+  for (const planner::Question& question : run.questions()) {
+    questions.push_back(
+        {{"path", question.path}, {"type", question.type->name}, {"text", question.text}});
+  }
+  console.print_json(
+      {{"run", run.id()}, {"status", "suspended"}, {"questions", std::move(questions)}});
+  return ExitCode::kPartial;
+}
+
 /// `start` begins the run with the options that it is given.
 template <typename Start>
 Result<ExitCode> run_program(Context& context, planner::RunOptions run_options, Machine& machine,
@@ -222,6 +238,9 @@ Result<ExitCode> run_program(Context& context, planner::RunOptions run_options, 
   Result<planner::AnyRun> run = start(run_options);
   if (!run) return std::move(run).error();
   auto value = run->wait_value();
+  if (!value && value.error().code == ErrorCode::kSuspended) {
+    return report_questions(context.console, *run);
+  }
   if (!value) {
     if (!run->id().empty()) tell_how_to_go_on(context.console, *run);
     return std::move(value).error();

@@ -440,12 +440,15 @@ class Program(unittest.TestCase):
         arguments = ["run", str(graph), "-i", "query=Apollo landed"]
         self.assertIn("add --record", self.weft(*arguments, code=2).stderr)
         self.assertIn("`weft run FILE.json --record` records one", self.weft("trace", "list", code=3).stderr)
-        asked = self.weft(*arguments, "--record", code=1)
+        asked = self.weft(*arguments, "--record", code=4)
         self.assertIn("asked at approve (bool): Send ", asked.stderr)
         run = self.json("trace", "list")["runs"][0]
         self.assertEqual((run["status"], run["nodes"]), ("suspended", 3))
         self.assertIn(f"weft resume {run['id']} --set 'approve=ANSWER'", asked.stderr)
         graph.unlink()  # what was recorded is enough
+        still = json.loads(self.weft("resume", run["id"], "--json", code=4).stdout)
+        self.assertEqual((still["run"], still["status"]), (run["id"], "suspended"))
+        self.assertEqual((still["questions"][0]["path"], still["questions"][0]["type"]), ("approve", "bool"))
         self.assertIn("isn't valid JSON", self.weft("resume", run["id"], "--set", "approve=maybe", code=2).stderr)
         self.assertIn("no node aprove", self.weft("resume", run["id"], "--set", "aprove=true", code=2).stderr)
         self.assertEqual(self.weft("resume", run["id"], "--set", "approve=true").stdout, "true\n")
