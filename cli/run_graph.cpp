@@ -3,21 +3,16 @@
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
-#include <mutex>
 #include <nlohmann/json.hpp>
-#include <optional>
 
-#include "base/lanes.h"
 #include "base/nearest.h"
-#include "cli/collections.h"
+#include "cli/graph_machine.h"
 #include "cli/graph_progress.h"
 #include "cli/json_output.h"
 #include "cli/text.h"
 #include "cli/text_input.h"
 #include "cli/traces.h"
 #include "cli/verbs.h"
-#include "inference/engine.h"
-#include "inference/think_span.h"
 #include "planner/graph_file.h"
 #include "planner/runtime.h"
 #include "tools/json_text.h"
@@ -114,60 +109,6 @@ Result<planner::Inputs> inputs_of(const Context& context, const Options& options
   return inputs;
 }
 
-/// One store for all nodes that search, which take turns.
-Result<planner::Retrieve> retrieve_with(const Context& context) {
-  WEFT_TRY(opened, open_store(context));
-  struct Shared {
-    explicit Shared(retrieval::CollectionStore given) : store(std::move(given)) {}
-    std::mutex mutex;
-    retrieval::CollectionStore store;
-  };
-  auto shared = std::make_shared<Shared>(std::move(opened));
-  return planner::Retrieve(
-      [shared, collection = context.config.string("retrieval.collection"),
-       words = stop_words(context.config)](
-          const std::string& query, std::size_t count,
-          std::stop_token stop) -> Result<std::vector<planner::RetrievedPassage>> {
-        const std::lock_guard lock(shared->mutex);
-        WEFT_TRY(hits, shared->store.search(collection, query, count,
-                                            {.stop_words = words, .stop = std::move(stop)}));
-        std::vector<planner::RetrievedPassage> passages;
-        for (auto& hit : hits) passages.push_back({std::move(hit.text), std::move(hit.source)});
-        return passages;
-      });
-}
-
-/// The parts that a graph needs, and what owns them.
-struct Machine {
-  std::optional<Engine> loaded;
-  std::optional<inference::Engine> engine;
-  SystemTimers timers;
-  Lanes lanes{Lanes::Options{.cpu_threads = 2}};
-  planner::ThreadExecutor executor{lanes, timers};
-  std::unique_ptr<planner::ModelNodes> nodes;
-  planner::Runtime runtime{executor};
-};
-
-Result<void> load_model(Context& context, Machine& machine, planner::GraphParts& parts) {
-  WEFT_TRY(loaded, load_engine(context, {.chat = true}));
-  WEFT_TRY(engine,
-           inference::Engine::open(loaded.model,
-                                   {.context_length_max = loaded.context_length(context.config)}));
-  machine.loaded = std::move(loaded);
-  machine.engine.emplace(std::move(engine));
-  machine.nodes = std::make_unique<planner::ModelNodes>(*machine.engine, machine.lanes.model(),
-                                                        machine.loaded->name);
-  parts.model = machine.nodes.get();
-  parts.weights = machine.loaded->model;
-  parts.options.draft_tokens_max = static_cast<std::size_t>(context.config.integer("engine.draft"));
-  parts.options.think = inference::find_think_span(machine.loaded->model->tokenizer());
-  if (parts.options.think) {
-    parts.options.think->tokens_max =
-        static_cast<std::size_t>(context.config.integer("answer.think_tokens"));
-  }
-  return {};
-}
-
 Result<void> check_tools(const planner::LoadedGraph& graph) {
   if (graph.denied_tools.empty()) return {};
   std::string flags;
@@ -179,7 +120,7 @@ Result<void> check_tools(const planner::LoadedGraph& graph) {
 }
 
 void report(Context& context, const Json& result, const planner::AnyRun& ended,
-            const GraphProgress& progress, const Machine& machine) {
+            const GraphProgress& progress, const GraphMachine& machine) {
   Console& console = context.console;
   const planner::Report run = ended.report();
   const double seconds = std::chrono::duration<double>(run.duration).count();
@@ -231,8 +172,8 @@ ExitCode report_questions(Console& console, const planner::AnyRun& run) {
 
 /// `start` begins the run with the options that it is given.
 template <typename Start>
-Result<ExitCode> run_program(Context& context, planner::RunOptions run_options, Machine& machine,
-                             Start start) {
+Result<ExitCode> run_program(Context& context, planner::RunOptions run_options,
+                             GraphMachine& machine, Start start) {
   GraphProgress progress(context.console, context.console.err_is_terminal());
   run_options.on_event = [&](const planner::Event& event) { progress.on_event(event); };
   Result<planner::AnyRun> run = start(run_options);
@@ -259,20 +200,6 @@ planner::GraphParts parts_of(const Options& options) {
 std::chrono::nanoseconds timeout_of(const Options& options, const planner::LoadedGraph& graph) {
   if (options.timeout_s <= 0) return graph.timeout;
   return std::chrono::nanoseconds(static_cast<std::int64_t>(options.timeout_s * 1e9));
-}
-
-/// Loads what the graph needs, and then the graph itself with it.
-Result<void> equip(Context& context, const std::string& text, planner::GraphParts& parts,
-                   Machine& machine, planner::LoadedGraph& graph) {
-  if (!graph.uses_model && !graph.uses_retrieval) return {};
-  if (graph.uses_model) WEFT_TRY_VOID(load_model(context, machine, parts));
-  if (graph.uses_retrieval) {
-    WEFT_TRY(retrieve, retrieve_with(context));
-    parts.retrieve = std::move(retrieve);
-  }
-  WEFT_TRY(loaded, planner::load_graph(text, parts));
-  graph = std::move(loaded);
-  return {};
 }
 
 /// Whether a person may have to answer.
@@ -305,7 +232,7 @@ Result<ExitCode> run_graph(Context& context, const Options& options) {
   WEFT_TRY(inputs, inputs_of(context, options, graph->program.body()));
   WEFT_TRY(limit, budget_of(options, graph->budget));
   WEFT_TRY_VOID(check_tools(*graph));
-  Machine machine;
+  GraphMachine machine;
   WEFT_TRY_VOID(equip(context, text, parts, machine, *graph));
   std::unique_ptr<planner::Trace> trace;
   if (options.record || !options.trace.empty()) {
@@ -348,7 +275,7 @@ Result<ExitCode> go_on(Context& context, const Options& options, bool replays) {
   WEFT_TRY(graph, planner::load_graph(*text, parts));
   WEFT_TRY_VOID(check_tools(graph));
   WEFT_TRY(limit, budget_of(options, graph.budget));
-  Machine machine;
+  GraphMachine machine;
   WEFT_TRY_VOID(equip(context, *text, parts, machine, graph));
   planner::Resumption resumption;
   resumption.redo.insert(options.redo.begin(), options.redo.end());

@@ -1,0 +1,32 @@
+#pragma once
+// What a graph from a file runs on: lanes, the local model, a collection to search.
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/lanes.h"
+#include "cli/context.h"
+#include "inference/engine.h"
+#include "planner/graph_file.h"
+#include "planner/runtime.h"
+
+namespace weft::cli {
+
+/// Owns what a graph's nodes borrow.
+struct GraphMachine {
+  std::optional<Engine> loaded;
+  std::optional<inference::Engine> engine;
+  SystemTimers timers;
+  Lanes lanes{Lanes::Options{.cpu_threads = 2}};
+  planner::ThreadExecutor executor{lanes, timers};
+  std::unique_ptr<planner::ModelNodes> nodes;
+  planner::Runtime runtime{executor};
+};
+
+/// Loads what `graph`, read from `text` with `parts`, needs, and then the graph itself with it.
+/// Errors: those of load_engine(), open_store() and load_graph().
+Result<void> equip(Context& context, const std::string& text, planner::GraphParts& parts,
+                   GraphMachine& machine, planner::LoadedGraph& graph);
+
+}  // namespace weft::cli
