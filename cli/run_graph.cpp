@@ -8,7 +8,6 @@
 #include "base/nearest.h"
 #include "cli/graph_machine.h"
 #include "cli/graph_progress.h"
-#include "cli/json_output.h"
 #include "cli/text.h"
 #include "cli/text_input.h"
 #include "cli/traces.h"
