@@ -214,10 +214,11 @@ NodeId JsonText::natural(std::int64_t min, std::int64_t max) {
   std::vector<NodeId> lengths;
   std::int64_t first = 0;
   std::int64_t last = 9;
-  for (std::size_t size = 1; size <= kIntegerDigitsMax; ++size) {
+  for (std::size_t size = 1;; ++size) {
     const std::int64_t low = std::max(min, first);
     const std::int64_t high = std::min(max, last);
     if (low <= high) lengths.push_back(between(padded(low, size), padded(high, size)));
+    if (size == kIntegerDigitsMax) break;  // one digit more might not fit
     first = last + 1;
     last = first * 10 - 1;
   }
