@@ -22,6 +22,7 @@
 namespace weft::inference {
 
 struct ModelTensors;  // inference/model_tensors.h
+class HookRun;        // inference/hooks.h
 
 /// What every backend takes at once.
 inline constexpr std::size_t kStepTokensMax = 256;
@@ -35,6 +36,7 @@ struct Slice {
   /// Read in place of the embedding's rows where not empty: (ids.size(), width), each row scaled as
   /// the embedding's are. `ids` are kNoToken then.
   std::span<const float> rows = {};
+  HookRun* hooks = nullptr;  // what the request does inside the pass; null: nothing
 };
 
 /// Runs steps of one model, with working memory of its own. Needs itself alone.

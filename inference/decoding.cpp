@@ -46,7 +46,9 @@ Decoding::Decoding(const Tokenizer& tokenizer, std::span<const TokenId> prompt,
       stream_(std::move(stream)),
       thoughts_(std::move(thoughts)),
       chain_(std::move(chain)),
-      lookup_(chain_.can_roll_back() ? options.draft_tokens_max : 0),
+      lookup_(chain_.can_roll_back() && allows_drafts(options.hooks.get())
+                  ? options.draft_tokens_max
+                  : 0),
       history_(prompt.begin(), prompt.end()) {
   result_.usage.prompt_tokens = prompt.size();
   if (options.think) {

@@ -152,6 +152,10 @@ void Engine::State::make_room() {
 void Engine::State::resolve(Sequence& sequence) {
   const auto prompt = std::span<const TokenId>(sequence.prompt).first(sequence.prompt.size() - 1);
   sequence.leader = nullptr;
+  if (reads_all(sequence.attached())) {
+    if (!sequence.cache) sequence.cache.emplace(runner->kv_memory());
+    return;
+  }
   // A prefix is what a sequence that read on would be truncated to.
   const bool can_go_back = runner->kv_memory()->truncate_max() == KvMemory::kNoLimit;
   KvCache found = prefixes.find(space, prompt, runner->kv_memory());
@@ -159,6 +163,7 @@ void Engine::State::resolve(Sequence& sequence) {
   if (sequence.cache && sequence.cache->length() > found.length()) found = *sequence.cache;
   for (const auto& other : active) {
     if (other.get() == &sequence || other->decoding.ended()) continue;
+    if (changes_keys(other->attached())) continue;
     const std::size_t common = common_prefix(prompt, other->prompt);
     const std::size_t best = std::max(found.length(), sequence.leader ? sequence.awaited : 0);
     if (!can_go_back || common < best + kSharedTokensMin) continue;
@@ -228,6 +233,7 @@ std::vector<Sequence*> Engine::State::plan(std::vector<Slice>& slices) {
   for (const auto& sequence : active) {
     Sequence& s = *sequence;
     Slice slice{.ids = s.decoding.next(), .cache = &*s.cache};
+    if (s.hooks) slice.hooks = &*s.hooks;
     if (!s.decodes()) {
       if (s.reading == 0) continue;
       const std::size_t held = s.cache->length();
@@ -287,7 +293,7 @@ void Engine::State::end(Sequence& s, const Error* error) {
   if (s.cache) {
     kv_bytes -= s.kv_bytes;
     // What was read, for prompts to come: not a step that failed halfway.
-    if (error == nullptr) {
+    if (error == nullptr && !changes_keys(s.attached())) {
       std::vector<TokenId> ids = s.prompt;
       ids.insert(ids.end(), made.ids.begin(), made.ids.end());
       ids.resize(std::min(ids.size(), s.cache->length()));
@@ -336,7 +342,11 @@ bool Engine::State::step() {
     return true;
   }
   for (Sequence* s : reading) {
-    if (!s->decodes()) continue;
+    if (s->hooks && s->hooks->error() != nullptr) {
+      s->decoding.cancel();
+      end(*s, s->hooks->error());
+    }
+    if (s->decoding.ended() || !s->decodes()) continue;
     const std::size_t before = s->cache->length() - s->reading;
     if (before >= s->prompt.size()) s->cache->truncate(before + s->decoding.kept());
     const std::size_t answered = s->decoding.ids().size();

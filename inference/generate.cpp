@@ -1,6 +1,7 @@
 #include "inference/generate.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "inference/decoding.h"
@@ -16,9 +17,7 @@ Result<std::size_t> read_prompt(Session& session, std::span<const TokenId> promp
   // The logits after token i - 1 are what scores token i.
   const std::size_t first = std::max<std::size_t>(options.scored_begin, 1);
   const bool scores = options.on_scored && first < options.scored_end;
-  if (!scores && !session.logits().empty() && std::ranges::equal(session.tokens(), prompt)) {
-    return prompt.size();
-  }
+  if (!scores && session.has_read(prompt)) return prompt.size();
   // The last token is read again for its logits.
   const std::size_t common = session.resume(prompt.first(scores ? first - 1 : prompt.size() - 1));
   if (!scores) {
@@ -89,6 +88,11 @@ Result<Generation> generate(Session& session, std::span<const TokenId> prompt,
     return Error{ErrorCode::kInvalidArgument,
                  "the scored part ends at token " + std::to_string(options.scored_end) +
                      " of a prompt of " + std::to_string(prompt.size())};
+  }
+  std::optional<Session::HookScope> hooked;
+  if (options.hooks != nullptr) {
+    WEFT_TRY(scope, session.attach(options.hooks));
+    hooked.emplace(std::move(scope));
   }
   const auto start = Clock::now();
   decoding.begin();

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "inference/backend.h"
 #include "inference/kv_cache.h"
@@ -30,12 +32,18 @@ struct Session::State {
   std::size_t context_length = 0;
   KvCache cache;
   std::vector<TokenId> tokens;
+  /// How many of them were read as such: past a row of floats, or what hooks changed, keys and
+  /// values aren't those of the tokens.
+  std::size_t plain = 0;
   std::vector<float> logits;
   std::shared_ptr<Workspace> workspace;
   PrefixCache* prefixes = nullptr;
+  std::optional<HookRun> hooks = {};
 
   PrefixCache::Space space() const { return {model->numerics()}; }
-  std::size_t token_length() const;
+  std::span<const TokenId> plain_tokens() const { return std::span(tokens).first(plain); }
+  const Hooks* attached() const { return hooks ? &hooks->hooks() : nullptr; }
+  void truncate(std::size_t length);
   Result<void> check(std::span<const TokenId> ids) const;
   Result<void> check_room(std::size_t count) const;
   /// `rows` as in Slice; what is read was checked before.
@@ -44,9 +52,11 @@ struct Session::State {
   Result<void> hand_out(std::size_t begin, std::size_t count, const OnRow& on_row);
 };
 
-/// Of the tokens before the first row of floats: where rows were read, no token is what was read.
-std::size_t Session::State::token_length() const {
-  return static_cast<std::size_t>(std::ranges::find(tokens, kNoToken) - tokens.begin());
+void Session::State::truncate(std::size_t length) {
+  cache.truncate(length);
+  tokens.resize(length);
+  plain = std::min(plain, length);
+  logits.clear();
 }
 
 Result<void> Session::State::check(std::span<const TokenId> ids) const {
@@ -102,11 +112,10 @@ Result<void> Session::State::read(std::span<const TokenId> ids, std::span<const 
     std::size_t length;
     ~Rollback() {
       if (!state.cache.can_truncate(length)) {
-        length = 0;
-        state.tokens.clear();
-        state.logits.clear();
+        state.truncate(0);
+      } else {
+        state.cache.truncate(length);
       }
-      state.cache.truncate(length);
     }
   } rollback{*this, cache.length()};
 
@@ -123,8 +132,9 @@ Result<void> Session::State::read(std::span<const TokenId> ids, std::span<const 
     if (is_last) first = std::min(first, chunk.size() - 1);
     const std::size_t width = model->config().width;
     const auto chunk_rows = rows.empty() ? rows : rows.subspan(begin * width, chunk.size() * width);
-    const Slice slice{chunk, &cache, first, chunk_rows};
+    const Slice slice{chunk, &cache, first, chunk_rows, hooks ? &*hooks : nullptr};
     WEFT_TRY_VOID(runner.read(std::span(&slice, 1)));
+    if (hooks && hooks->error() != nullptr) return *hooks->error();
     if (on_row != nullptr && begin + chunk.size() > first_wanted) {
       WEFT_TRY_VOID(hand_out(begin + first, chunk.size() - first, *on_row));
     } else if (is_last) {
@@ -132,6 +142,7 @@ Result<void> Session::State::read(std::span<const TokenId> ids, std::span<const 
       WEFT_TRY_VOID(runner.logits(chunk.size() - 1 - first, 1, logits));
     }
   }
+  if (plain == tokens.size() && rows.empty() && !changes_keys(attached())) plain += ids.size();
   tokens.insert(tokens.end(), ids.begin(), ids.end());
   rollback.length = cache.length();
   return {};
@@ -152,6 +163,7 @@ Result<Session> Session::open(std::shared_ptr<const Model> model, const SessionO
             options.context_length_max != 0 ? options.context_length_max : config.context_length,
             std::move(cache),
             {},
+            0,
             {},
             std::make_shared<Workspace>(std::move(runner)),
             options.prefixes});
@@ -211,6 +223,7 @@ Result<std::vector<ContinuationScore>> Session::score(
   const std::size_t vocabulary = state.model->config().vocabulary;
   std::vector<float>& rows = state.workspace->logits;
   std::vector<KvCache> caches(continuations.size(), state.cache);
+  auto hooks = state.hooks;  // what it throws is this call's
   // A continuation's last token needn't be read: nothing after it is scored.
   const auto read = [&](std::size_t i) { return scores[i].log_probabilities.size() - 1; };
   const auto left = [&](std::size_t i) { return continuations[i].size() - 1 - read(i); };
@@ -222,10 +235,13 @@ Result<std::vector<ContinuationScore>> Session::score(
       const std::size_t room = kStepTokensMax - targets.size();
       const std::size_t n = std::min(left(i), room);
       if (n == 0) continue;
-      slices.push_back({std::span(continuations[i]).subspan(read(i), n), &caches[i], 0});
+      slices.push_back({.ids = std::span(continuations[i]).subspan(read(i), n),
+                        .cache = &caches[i],
+                        .hooks = hooks ? &*hooks : nullptr});
       for (std::size_t j = 1; j <= n; ++j) targets.emplace_back(i, read(i) + j);
     }
     if (!slices.empty()) WEFT_TRY_VOID(runner.read(slices));
+    if (hooks && hooks->error() != nullptr) return *hooks->error();
     for (std::size_t begin = 0; begin < targets.size(); begin += kLogitsRowsMax) {
       const std::size_t n = std::min(kLogitsRowsMax, targets.size() - begin);
       if (rows.size() < n * vocabulary) rows.resize(n * vocabulary);
@@ -246,7 +262,26 @@ Result<std::vector<ContinuationScore>> Session::score(
   return scores;
 }
 
-Session Session::fork() const { return Session(std::make_unique<State>(*state_)); }
+Result<Session::HookScope> Session::attach(std::shared_ptr<const Hooks> hooks) {
+  if (hooks == nullptr) return Error{ErrorCode::kInvalidArgument, "there are no hooks to attach"};
+  if (state_->hooks) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "hooks are attached to the session already; let their scope end first"};
+  }
+  WEFT_TRY_VOID(validate(*hooks, state_->model->config()));
+  state_->hooks.emplace(std::move(hooks));
+  return HookScope(*state_);
+}
+
+Session::HookScope::~HookScope() {
+  if (state_ != nullptr) state_->hooks.reset();
+}
+
+Session Session::fork() const {
+  auto state = std::make_unique<State>(*state_);
+  state->hooks.reset();
+  return Session(std::move(state));
+}
 
 Result<void> Session::truncate(std::size_t length) {
   if (length > state_->tokens.size()) {
@@ -262,21 +297,20 @@ Result<void> Session::truncate(std::size_t length) {
                      std::to_string(state_->workspace->runner->kv_memory()->truncate_max()) +
                      " tokens at most; truncate to 0 and read anew"};
   }
-  state_->cache.truncate(length);
-  state_->tokens.resize(length);
-  state_->logits.clear();
+  state_->truncate(length);
   return {};
 }
 
 std::size_t Session::resume(std::span<const TokenId> ids) {
   State& state = *state_;
-  ids = ids.first(std::min(ids.size(), state.context_length));
-  const auto own = std::span<const TokenId>(state.tokens).first(state.token_length());
+  ids = ids.first(reads_all(state.attached()) ? 0 : std::min(ids.size(), state.context_length));
+  const auto own = state.plain_tokens();
   auto common = static_cast<std::size_t>(std::ranges::mismatch(own, ids).in1 - own.begin());
   if (state.prefixes != nullptr && common < ids.size()) {
     KvCache found = state.prefixes->find(state.space(), ids, state.workspace->runner->kv_memory());
     if (found.length() > common) {
       state.tokens.assign(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(found.length()));
+      state.plain = state.tokens.size();
       state.cache = std::move(found);
       state.logits.clear();
       return state.tokens.size();
@@ -284,17 +318,19 @@ std::size_t Session::resume(std::span<const TokenId> ids) {
   }
   if (common == state.tokens.size()) return common;
   if (!state.cache.can_truncate(common)) common = 0;
-  state.cache.truncate(common);
-  state.tokens.resize(common);
-  state.logits.clear();
+  state.truncate(common);
   return common;
+}
+
+bool Session::has_read(std::span<const TokenId> ids) const noexcept {
+  return !state_->logits.empty() && !reads_all(state_->attached()) &&
+         std::ranges::equal(state_->plain_tokens(), ids) && state_->plain == state_->tokens.size();
 }
 
 void Session::remember() const {
   const State& state = *state_;
   if (state.prefixes == nullptr) return;
-  const auto ids = std::span<const TokenId>(state.tokens).first(state.token_length());
-  state.prefixes->insert(state.space(), ids, state.cache);
+  state.prefixes->insert(state.space(), state.plain_tokens(), state.cache);
 }
 
 std::span<const float> Session::logits() const noexcept { return state_->logits; }

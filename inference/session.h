@@ -7,9 +7,11 @@
 #include <memory>
 #include <span>
 #include <stop_token>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
+#include "inference/hooks.h"
 #include "inference/model.h"
 #include "inference/token.h"
 
@@ -68,7 +70,14 @@ class Session {
   Result<std::vector<ContinuationScore>> score(std::span<const std::vector<TokenId>> continuations,
                                                std::stop_token stop = {}) const;
 
-  /// A second session that has read the same; blocks of the cache are shared until one writes.
+  /// What is read while the scope lives is read with `hooks`; the session outlives it. An append()
+  /// fails with what a callback threw. Errors: those of validate(); kInvalidArgument if hooks are
+  /// attached already.
+  class HookScope;
+  Result<HookScope> attach(std::shared_ptr<const Hooks> hooks);
+
+  /// A second session that has read the same, without hooks; blocks of the cache are shared until
+  /// one writes.
   Session fork() const;
   /// Forgets all but the first `length` tokens; logits() are then empty until the next append.
   /// Errors: kInvalidArgument if there are fewer; kUnsupported if the backend can't go back so far
@@ -77,10 +86,13 @@ class Session {
 
   /// Makes what was read the longest beginning of `ids` that is known: what this session has read
   /// last or, if that is more, what the prefix cache holds; or nothing, where the backend can't go
-  /// back. Returns its length, at most the context's. logits() are then empty, unless nothing was
-  /// forgotten.
+  /// back. Returns its length, at most the context's: 0 where hooks are to see all of it. logits()
+  /// are then empty, unless nothing was forgotten.
   std::size_t resume(std::span<const TokenId> ids);
-  /// Puts what was read, up to the first row of floats, into the prefix cache, if there is one.
+  /// Whether `ids` were read, nothing else, and logits() are as if they were read now.
+  bool has_read(std::span<const TokenId> ids) const noexcept;
+  /// Puts what was read into the prefix cache, if there is one, up to the first row of floats and
+  /// what hooks changed.
   void remember() const;
 
   std::span<const float> logits() const noexcept;    // (vocabulary), empty before the first append
@@ -93,6 +105,19 @@ class Session {
   struct State;
   explicit Session(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
+};
+
+/// Detaches when it ends.
+class Session::HookScope {
+ public:
+  HookScope(HookScope&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
+  HookScope& operator=(HookScope&&) = delete;
+  ~HookScope();
+
+ private:
+  friend class Session;
+  explicit HookScope(State& state) : state_(&state) {}
+  State* state_;
 };
 
 }  // namespace weft::inference

@@ -60,21 +60,26 @@ class Forward::Worker {
   void run() {
     for (std::size_t i = 0; i < config_.layers; ++i) {
       const LayerWeights& layer = f_.model_.layers[i];
-      project(layer);
+      tap(i, TapPoint::kLayerIn, f_.x_);
+      project(layer, i);
       store_keys(layer, i);
-      // Past here the last layer only matters for the rows whose logits are wanted.
+      // Past here the last layer only matters for the rows that are kept.
       const bool is_last = i + 1 == config_.layers;
-      const Queries& queries = is_last ? f_.wanted_ : f_.queries_;
+      const Queries& queries = is_last ? f_.kept_ : f_.queries_;
       if (queries.tokens.empty()) return;
       attend(layer, i, queries);
-      feed_forward(layer, queries.tokens.size());
+      tap(i, TapPoint::kFfnIn, f_.x_);
+      feed_forward(layer, i, queries.tokens.size());
+      tap(i, TapPoint::kLayerOut, f_.x_);
     }
   }
 
   void logits(std::size_t first, std::size_t count, float* out) {
     const Matrix& output = *f_.model_.output;
-    const QuantisedInput& input = normed(f_.x_.data() + first * config_.width,
-                                         f_.model_.output_norm, kind_bit(output), count);
+    const auto row = [&](std::size_t i) {
+      return f_.x_.data() + f_.wanted_[first + i] * config_.width;
+    };
+    const QuantisedInput& input = normed(row, f_.model_.output_norm, kind_bit(output), count);
     multiply(output, input, out, config_.vocabulary);
   }
 
@@ -98,14 +103,41 @@ class Forward::Worker {
     return shared;
   }
 
-  const QuantisedInput& normed(const float* x, const std::vector<float>& weight, unsigned kinds,
+  /// The norms of row(0), row(1), ...
+  template <typename Row>
+  const QuantisedInput& normed(const Row& row, const std::vector<float>& weight, unsigned kinds,
                                std::size_t count) {
     return quantised(scratch_.normed, f_.normed_input_, kinds, count, config_.width,
                      [&](std::size_t i) {
-                       kernels_.rms_norm(x + i * config_.width, weight.data(), config_.norm_epsilon,
-                                         config_.width, scratch_.row.data());
+                       kernels_.rms_norm(row(i), weight.data(), config_.norm_epsilon, config_.width,
+                                         scratch_.row.data());
                        return scratch_.row.data();
                      });
+  }
+
+  /// The norm of the residual stream that a branch of the layer reads.
+  const QuantisedInput& branch_input(std::size_t layer, TapPoint point,
+                                     const std::vector<float>& weight, std::size_t count) {
+    const std::size_t width = config_.width;
+    const auto x = [&](std::size_t i) { return f_.x_.data() + i * width; };
+    if (!f_.taps_.at(layer, point)) return normed(x, weight, f_.normed_kinds_, count);
+    // As rows of floats first. y_ is free: the branch before has been added.
+    const auto y = [&](std::size_t i) { return f_.y_.data() + i * width; };
+    const Range mine = share(count, thread_, team_.size());
+    for (std::size_t i = mine.begin; i < mine.end; ++i) {
+      kernels_.rms_norm(x(i), weight.data(), config_.norm_epsilon, width, y(i));
+    }
+    tap(layer, point, f_.y_);
+    return quantised(scratch_.normed, f_.normed_input_, f_.normed_kinds_, count, width, y);
+  }
+
+  /// Hands `rows` to the taps there, once all threads have written them; they go on when it is
+  /// done.
+  void tap(std::size_t layer, TapPoint point, std::vector<float>& rows) {
+    if (!f_.taps_.at(layer, point)) return;
+    team_.barrier();
+    if (thread_ == 0) f_.taps_.call(layer, point, rows.data());
+    team_.barrier();
   }
 
   /// y = this thread's rows of matrix . input; returns which.
@@ -130,11 +162,12 @@ class Forward::Worker {
   }
 
   /// multiply() and add to the first `count` rows of the residual stream; normed before, if `norm`
-  /// isn't empty.
+  /// isn't empty. `point` is where it can be tapped.
   void add_branch(const Matrix& matrix, const QuantisedInput& input, std::size_t count,
-                  const std::vector<float>& norm) {
+                  const std::vector<float>& norm, std::size_t layer, TapPoint point) {
     float* y = f_.y_.data();
     const RowRange rows = multiply(matrix, input, y, config_.width);
+    if (f_.taps_.at(layer, point)) return add_tapped(count, norm, layer, point);
     if (!norm.empty()) return add_normed(count, norm);
     if (rows.begin == rows.end) return;
     for (std::size_t i = 0; i < count; ++i) {
@@ -155,9 +188,26 @@ class Forward::Worker {
     }
   }
 
-  void project(const LayerWeights& layer) {
-    const QuantisedInput& input =
-        normed(f_.x_.data(), layer.attention_norm, f_.normed_kinds_, f_.queries_.tokens.size());
+  /// add_normed() with all of y's rows as they are added handed to taps in between.
+  void add_tapped(std::size_t count, const std::vector<float>& norm, std::size_t layer,
+                  TapPoint point) {
+    team_.barrier();
+    const std::size_t width = config_.width;
+    const Range mine = share(count, thread_, team_.size());
+    for (std::size_t i = mine.begin; i < mine.end && !norm.empty(); ++i) {
+      float* row = f_.y_.data() + i * width;
+      kernels_.rms_norm(row, norm.data(), config_.norm_epsilon, width, scratch_.row.data());
+      std::copy_n(scratch_.row.data(), width, row);
+    }
+    tap(layer, point, f_.y_);
+    for (std::size_t i = mine.begin; i < mine.end; ++i) {
+      kernels_.add(f_.x_.data() + i * width, f_.y_.data() + i * width, width);
+    }
+  }
+
+  void project(const LayerWeights& layer, std::size_t index) {
+    const QuantisedInput& input = branch_input(index, TapPoint::kAttentionNormOut,
+                                               layer.attention_norm, f_.queries_.tokens.size());
     project(*layer.q, layer.q_bias, input, f_.q_.data());
     project(*layer.k, layer.k_bias, input, f_.k_.data());
     project(*layer.v, layer.v_bias, input, f_.v_.data());
@@ -238,7 +288,8 @@ class Forward::Worker {
     const QuantisedInput& input =
         quantised(scratch_.attended, f_.attended_input_, f_.attended_kinds_, count, width,
                   [&](std::size_t i) { return f_.attended_.data() + i * width; });
-    add_branch(*layer.attention_output, input, count, layer.attention_post_norm);
+    add_branch(*layer.attention_output, input, count, layer.attention_post_norm, index,
+               TapPoint::kAttentionOut);
     team_.barrier();
   }
 
@@ -312,9 +363,9 @@ class Forward::Worker {
     }
   }
 
-  void feed_forward(const LayerWeights& layer, std::size_t rows) {
+  void feed_forward(const LayerWeights& layer, std::size_t index, std::size_t rows) {
     const std::size_t ffn = config_.ffn_width;
-    const QuantisedInput& input = normed(f_.x_.data(), layer.ffn_norm, f_.normed_kinds_, rows);
+    const QuantisedInput& input = branch_input(index, TapPoint::kFfnNormOut, layer.ffn_norm, rows);
     const RowRange mine = multiply(*layer.gate, input, f_.gate_.data(), ffn);
     multiply(*layer.up, input, f_.up_.data(), ffn);
     const auto activate = config_.activation == Activation::kSilu ? kernels_.silu_multiply
@@ -327,7 +378,7 @@ class Forward::Worker {
     const QuantisedInput& hidden =
         quantised(scratch_.hidden, f_.hidden_input_, f_.hidden_kinds_, rows, ffn,
                   [&](std::size_t i) { return f_.gate_.data() + i * ffn; });
-    add_branch(*layer.down, hidden, rows, layer.ffn_post_norm);
+    add_branch(*layer.down, hidden, rows, layer.ffn_post_norm, index, TapPoint::kFfnOut);
     team_.barrier();
   }
 
@@ -387,20 +438,24 @@ Result<void> Forward::embed(std::span<const Slice> slices) {
 /// Lists the step's tokens; the caches have not grown yet.
 void Forward::plan(std::span<const Slice> slices) {
   queries_.tokens.clear();
-  wanted_.tokens.clear();
+  kept_.tokens.clear();
+  wanted_.clear();
+  taps_.plan(slices, model_.config.layers, model_.config.width);
   for (const Slice& slice : slices) {
+    const std::size_t kept = first_kept(slice, model_.config.layers);
     for (std::size_t i = 0; i < slice.ids.size(); ++i) {
       const std::size_t row = queries_.tokens.size();
       const QueryToken token{row, row, slice.cache->length() + i, slice.cache};
       queries_.tokens.push_back(token);
-      if (i < slice.first_wanted) continue;
-      wanted_.tokens.push_back(token);
-      wanted_.tokens.back().out = wanted_.tokens.size() - 1;
+      if (i < kept) continue;
+      if (i >= slice.first_wanted) wanted_.push_back(kept_.tokens.size());
+      kept_.tokens.push_back(token);
+      kept_.tokens.back().out = kept_.tokens.size() - 1;
     }
   }
   for (const Slice& slice : slices) slice.cache->extend(slice.cache->length() + slice.ids.size());
   const std::size_t rows_each = model_.config.heads / model_.config.kv_heads;
-  for (Queries* queries : {&queries_, &wanted_}) {
+  for (Queries* queries : {&queries_, &kept_}) {
     queries->tiles.clear();
     for (const std::size_t window : windows_) {
       queries->tiles.push_back(tile_queries(queries->tokens, rows_each, window));
@@ -454,7 +509,7 @@ Result<void> Forward::read(std::span<const Slice> slices) {
 }
 
 Result<void> Forward::logits(std::size_t first, std::size_t count, std::span<float> out) {
-  assert(count <= kLogitsRowsMax && first + count <= wanted_.tokens.size());
+  assert(count <= kLogitsRowsMax && first + count <= wanted_.size());
   assert(out.size() >= count * model_.config.vocabulary);
   pool_.run([&](std::size_t thread, Team& team) {
     Worker(*this, thread, team).logits(first, count, out.data());

@@ -18,6 +18,7 @@
 #include "inference/cpu/attention.h"
 #include "inference/cpu/kv_blocks.h"
 #include "inference/cpu/matrix.h"
+#include "inference/cpu/step_taps.h"
 #include "inference/cpu/thread_pool.h"
 #include "inference/cpu/vector_kernels.h"
 #include "inference/cpu/weights.h"
@@ -79,10 +80,12 @@ class Forward final : public StepRunner {
   std::vector<std::size_t> windows_;       // the different ones of all layers
   std::vector<std::size_t> layer_window_;  // (layers), an index of windows_
 
-  Queries queries_;  // of all the step's tokens
-  Queries wanted_;   // of those whose logits are wanted: all that the last layer has to attend
+  Queries queries_;                  // of all the step's tokens
+  Queries kept_;                     // of those that the last layer has to attend: see first_kept()
+  std::vector<std::size_t> wanted_;  // rows of x_ after the last layer whose logits are wanted
+  StepTaps taps_;
 
-  // All (tokens of the step, ...). From the last layer's attention on, x_ has the wanted rows only.
+  // All (tokens of the step, ...). From the last layer's attention on, x_ has the kept rows only.
   std::vector<float> x_;              // width: the residual stream
   std::vector<float> y_;              // width: what a branch adds to it
   std::vector<float> q_, k_, v_;      // heads or kv heads, times head width

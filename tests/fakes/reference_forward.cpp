@@ -12,6 +12,7 @@ namespace weft::fakes {
 namespace {
 
 using inference::GgufFile;
+using inference::TapPoint;
 using inference::TensorInfo;
 
 using Vector = std::vector<double>;
@@ -190,8 +191,10 @@ Result<Rows> project(const GgufFile& file, const std::string& name, const Rows& 
   return out;
 }
 
+using AtPoint = std::function<void(TapPoint, Rows&)>;
+
 Result<void> attention(const GgufFile& file, std::size_t layer, const Config& config,
-                       Rows& residual) {
+                       const AtPoint& at_point, Rows& residual) {
   const std::string block = "blk." + std::to_string(layer) + ".";
   WEFT_TRY(norm, read_vector(file, block + "attn_norm.weight", config.width));
   const std::size_t q_width = config.heads * config.head_width;
@@ -199,6 +202,7 @@ Result<void> attention(const GgufFile& file, std::size_t layer, const Config& co
   WEFT_TRY(output, read_matrix(file, block + "attn_output.weight", q_width));
   Rows normed;
   for (const Vector& x : residual) normed.push_back(rms_norm(x, norm, config.epsilon));
+  at_point(TapPoint::kAttentionNormOut, normed);
   WEFT_TRY(q, project(file, block + "attn_q", normed, q_width, config));
   WEFT_TRY(k, project(file, block + "attn_k", normed, kv_width, config));
   WEFT_TRY(v, project(file, block + "attn_v", normed, kv_width, config));
@@ -218,6 +222,7 @@ Result<void> attention(const GgufFile& file, std::size_t layer, const Config& co
   }
   WEFT_TRY_VOID(
       norm_if_there(file, block + "post_attention_norm.weight", config.width, config, branch));
+  at_point(TapPoint::kAttentionOut, branch);
   for (std::size_t i = 0; i < residual.size(); ++i) add_to(residual[i], branch[i]);
   return {};
 }
@@ -229,22 +234,25 @@ double activation(double x, const Config& config) {
 }
 
 Result<void> feed_forward(const GgufFile& file, const std::string& block, const Config& config,
-                          Rows& residual) {
+                          const AtPoint& at_point, Rows& residual) {
   WEFT_TRY(norm, read_vector(file, block + "ffn_norm.weight", config.width));
   WEFT_TRY(gate, read_matrix(file, block + "ffn_gate.weight", config.width));
   WEFT_TRY(up, read_matrix(file, block + "ffn_up.weight", config.width));
   WEFT_TRY(down, read_matrix(file, block + "ffn_down.weight", gate.rows));
+  Rows normed;
+  for (const Vector& x : residual) normed.push_back(rms_norm(x, norm, config.epsilon));
+  at_point(TapPoint::kFfnNormOut, normed);
   Rows branch;
-  for (const Vector& x : residual) {
-    const Vector normed = rms_norm(x, norm, config.epsilon);
-    Vector hidden = multiply(gate, normed);
-    const Vector factor = multiply(up, normed);
+  for (const Vector& x : normed) {
+    Vector hidden = multiply(gate, x);
+    const Vector factor = multiply(up, x);
     for (std::size_t i = 0; i < hidden.size(); ++i) {
       hidden[i] = activation(hidden[i], config) * factor[i];
     }
     branch.push_back(multiply(down, hidden));
   }
   WEFT_TRY_VOID(norm_if_there(file, block + "post_ffw_norm.weight", config.width, config, branch));
+  at_point(TapPoint::kFfnOut, branch);
   for (std::size_t i = 0; i < residual.size(); ++i) add_to(residual[i], branch[i]);
   return {};
 }
@@ -266,14 +274,16 @@ Result<Rows> embed(const Matrix& embedding, std::span<const inference::TokenId> 
 }  // namespace
 
 Result<std::vector<std::vector<double>>> reference_logits(const GgufFile& file,
-                                                          std::span<const inference::TokenId> ids) {
+                                                          std::span<const inference::TokenId> ids,
+                                                          const ReferenceOptions& options) {
   WEFT_TRY(config, read_config(file));
   WEFT_TRY(embedding, read_matrix(file, "token_embd.weight", config.width));
   WEFT_TRY(rows, embed(embedding, ids));
-  return reference_logits_of_rows(file, std::move(rows));
+  return reference_logits_of_rows(file, std::move(rows), options);
 }
 
-Result<Rows> reference_logits_of_rows(const GgufFile& file, Rows residual) {
+Result<Rows> reference_logits_of_rows(const GgufFile& file, Rows residual,
+                                      const ReferenceOptions& options) {
   WEFT_TRY(config, read_config(file));
   WEFT_TRY(head, read_matrix(file, "token_embd.weight", config.width));
   if (config.architecture == "gemma3") {
@@ -283,8 +293,14 @@ Result<Rows> reference_logits_of_rows(const GgufFile& file, Rows residual) {
   }
   for (std::size_t i = 0; i < config.layers; ++i) {
     const std::string block = "blk." + std::to_string(i) + ".";
-    WEFT_TRY_VOID(attention(file, i, config, residual));
-    WEFT_TRY_VOID(feed_forward(file, block, config, residual));
+    const auto at_point = [&](TapPoint point, Rows& rows) {
+      if (options.tap) options.tap(i, point, rows);
+    };
+    at_point(TapPoint::kLayerIn, residual);
+    WEFT_TRY_VOID(attention(file, i, config, at_point, residual));
+    at_point(TapPoint::kFfnIn, residual);
+    WEFT_TRY_VOID(feed_forward(file, block, config, at_point, residual));
+    at_point(TapPoint::kLayerOut, residual);
   }
   WEFT_TRY(norm, read_vector(file, "output_norm.weight", config.width));
   if (file.tensor("output.weight") != nullptr) {

@@ -1,0 +1,109 @@
+#include "inference/hooks.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <exception>
+#include <string>
+
+#include "inference/model_config.h"
+
+namespace weft::inference {
+namespace {
+
+constexpr std::array<std::string_view, 7> kPointNames = {
+    "layer_in", "attn_norm_out", "attn_out", "ffn_in", "ffn_norm_out", "ffn_out", "layer_out"};
+
+Result<void> check(const Tap& tap, const ModelConfig& config) {
+  const auto refuse = [](const std::string& reason) {
+    return Error{ErrorCode::kInvalidArgument, reason};
+  };
+  if (tap.layer >= config.layers) {
+    return refuse("there is no layer " + std::to_string(tap.layer) + "; the model has " +
+                  std::to_string(config.layers));
+  }
+  if ((tap.read == nullptr) == (tap.write == nullptr)) {
+    return refuse("a tap either reads or writes: set one of both");
+  }
+  if (tap.write && tap.rows != Tap::Rows::kAll) {
+    return refuse(
+        "a tap that writes needs all rows: which of a prompt's rows are wanted depends on how it "
+        "is read");
+  }
+  return {};
+}
+
+std::string where(const TapRows& rows) {
+  return "a tap at " + std::string(to_string(rows.point)) + " of layer " +
+         std::to_string(rows.layer);
+}
+
+}  // namespace
+
+std::string_view to_string(TapPoint point) noexcept {
+  return kPointNames[static_cast<std::size_t>(point)];
+}
+
+Result<void> validate(const Hooks& hooks, const ModelConfig& config) {
+  for (std::size_t i = 0; i < hooks.taps.size(); ++i) {
+    auto checked = check(hooks.taps[i], config);
+    if (!checked) return std::move(checked).error().with_context("tap " + std::to_string(i));
+  }
+  return {};
+}
+
+bool changes_keys(const Hooks* hooks) noexcept {
+  return hooks != nullptr &&
+         std::ranges::any_of(hooks->taps, [](const Tap& tap) { return tap.write != nullptr; });
+}
+
+bool reads_all(const Hooks* hooks) noexcept {
+  return hooks != nullptr && std::ranges::any_of(hooks->taps, [](const Tap& tap) {
+           return tap.rows == Tap::Rows::kAll;
+         });
+}
+
+bool allows_drafts(const Hooks* hooks) noexcept { return hooks == nullptr || hooks->taps.empty(); }
+
+bool HookRun::taps(std::size_t layer, TapPoint point) const noexcept {
+  return std::ranges::any_of(
+      hooks_->taps, [&](const Tap& tap) { return tap.layer == layer && tap.point == point; });
+}
+
+bool HookRun::taps_unwanted(std::size_t layer) const noexcept {
+  return std::ranges::any_of(hooks_->taps, [&](const Tap& tap) {
+    return tap.layer == layer && tap.point >= TapPoint::kAttentionOut &&
+           tap.rows == Tap::Rows::kAll;
+  });
+}
+
+void HookRun::call(const TapRows& rows, std::size_t wanted, std::span<float> values) noexcept {
+  const auto fail = [&](const char* what) {
+    error_ = Error{ErrorCode::kInternal, where(rows) + " threw: " + what};
+  };
+  try {
+    for (const Tap& tap : hooks_->taps) {
+      if (error_ || tap.layer != rows.layer || tap.point != rows.point) continue;
+      TapRows seen = rows;
+      const std::size_t skipped = tap.rows == Tap::Rows::kWanted ? wanted : 0;
+      seen.position += skipped;
+      seen.values = values.subspan(skipped * rows.width);
+      if (seen.values.empty()) continue;
+      if (tap.read) {
+        tap.read(seen);
+      } else {
+        tap.write(seen, values);
+        if (!std::ranges::all_of(values, [](float v) { return std::isfinite(v); })) {
+          std::ranges::fill(values, 0.0F);  // the rest of the step computes with something
+          error_ = Error{ErrorCode::kInvalidArgument, where(rows) + " wrote what isn't finite"};
+        }
+      }
+    }
+  } catch (const std::exception& exception) {
+    fail(exception.what());
+  } catch (...) {
+    fail("not a std::exception");
+  }
+}
+
+}  // namespace weft::inference
