@@ -55,6 +55,10 @@ class StepRunner {
   /// Logits after the wanted tokens [first, first + count) of the last step, count <=
   /// kLogitsRowsMax, into `out` (count, vocabulary).
   virtual Result<void> logits(std::size_t first, std::size_t count, std::span<float> out) = 0;
+
+  /// What the output head reads at the wanted token `i` of the last step: the final norm, into
+  /// `out` (width). Errors: kUnsupported where a backend doesn't have it.
+  virtual Result<void> hidden(std::size_t i, std::span<float> out);
 };
 
 /// A model's weights where they are computed with. Immutable; const members may run at once.

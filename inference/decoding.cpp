@@ -25,7 +25,8 @@ Result<Decoding> Decoding::open(const Tokenizer& tokenizer, std::span<const Toke
   WEFT_TRY(stream, TextStream::open(options.stop));
   WEFT_TRY(thoughts, TextStream::open({}));
   if (options.think) WEFT_TRY_VOID(validate(*options.think, tokenizer.size()));
-  WEFT_TRY(chain, LogitsChain::open(options.logits, tokenizer.size()));
+  const std::size_t tokens = tokenizer.size() + head_rows(options.hooks.get());
+  WEFT_TRY(chain, LogitsChain::open(options.logits, tokens));
   if (prompt.empty()) return Error{ErrorCode::kInvalidArgument, "the prompt has no tokens"};
   if (prompt.size() >= context_length) {
     return Error{ErrorCode::kResourceExhausted,
@@ -119,6 +120,11 @@ bool Decoding::add(const Draw& draw) {
   const bool thinks = draw.place.span == Span::kThink;
   Usage& usage = result_.usage;
   if (!thinks && usage.answer_tokens == options_.max_tokens) return end(FinishReason::kLength);
+  if (static_cast<std::size_t>(draw.id) >= tokenizer_->size()) {
+    result_.head_token = draw.id;
+    result_.head_log_probability = draw.log_probability;
+    return end(FinishReason::kHeadToken);
+  }
   if (!options_.ignore_end_tokens && tokenizer_->is_end_of_generation(draw.id)) {
     return end(FinishReason::kStop);
   }

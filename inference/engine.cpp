@@ -8,6 +8,7 @@
 #include "inference/backend.h"
 #include "inference/engine_queue.h"
 #include "inference/prefix_cache.h"
+#include "inference/step_logits.h"
 
 namespace weft::inference {
 namespace {
@@ -31,7 +32,8 @@ struct Engine::State {
         runner(std::move(steps)),
         prefixes(options.kv_bytes_max),
         space{model->numerics()},
-        queue(model, options, runner->kv_memory()) {}
+        queue(model, options, runner->kv_memory()),
+        logits(model->config()) {}
 
   bool step();
   void end_cancelled();
@@ -51,7 +53,7 @@ struct Engine::State {
   PrefixCache prefixes;
   PrefixCache::Space space;
   EngineQueue queue;
-  std::vector<float> logits;
+  StepLogits logits;
 
   Sequences active;          // siblings stand together
   std::size_t kv_bytes = 0;  // that the active ones may need
@@ -267,17 +269,12 @@ Result<void> Engine::State::read_logits(std::span<Sequence* const> reading) {
       rows.push_back({s, 0});
     }
   }
-  const std::size_t vocabulary = model->config().vocabulary;
-  for (std::size_t begin = 0; begin < rows.size(); begin += kLogitsRowsMax) {
-    const std::size_t n = std::min(kLogitsRowsMax, rows.size() - begin);
-    if (logits.size() < n * vocabulary) logits.resize(n * vocabulary);
-    WEFT_TRY_VOID(runner->logits(begin, n, std::span(logits).first(n * vocabulary)));
-    for (std::size_t i = 0; i < n; ++i) {
-      const Row& row = rows[begin + i];
-      row.sequence->decoding.read(row.index, std::span(logits).subspan(i * vocabulary, vocabulary));
-    }
-  }
-  return {};
+  return logits.read(*runner, {.count = rows.size(),
+                               .hooks = [&](std::size_t i) { return rows[i].sequence->attached(); },
+                               .on_row =
+                                   [&](std::size_t i, std::span<const float> row) {
+                                     rows[i].sequence->decoding.read(rows[i].index, row);
+                                   }});
 }
 
 void Engine::State::end(Sequence& s, const Error* error) {

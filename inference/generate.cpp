@@ -62,6 +62,8 @@ std::string_view to_string(FinishReason reason) noexcept {
       return "length";
     case FinishReason::kCancelled:
       return "cancelled";
+    case FinishReason::kHeadToken:
+      return "head_token";
   }
   return "unknown";
 }

@@ -29,8 +29,9 @@ enum class FinishReason : std::uint8_t {
   kStop,       // an end-of-generation token or a stop string
   kLength,     // max_tokens, or the context is full
   kCancelled,  // the stop token, or on_text returned false
+  kHeadToken,  // a token of the hooks' head rows was drawn: Generation::head_token
 };
-std::string_view to_string(FinishReason reason) noexcept;  // "stop", "length", "cancelled"
+std::string_view to_string(FinishReason reason) noexcept;  // "stop", "length", "cancelled", ..
 
 /// Called with each new piece of text; false cancels.
 using OnText = std::function<bool(std::string_view)>;
@@ -88,6 +89,9 @@ struct Generation {
   std::vector<TokenId> ids;              // as sampled, thinking first, the end token left out
   std::vector<float> log_probabilities;  // ln p of each of `ids`, before temperature and cuts
   FinishReason finish_reason = FinishReason::kStop;
+  /// Of kHeadToken: the token, no part of ids, and its ln p.
+  std::optional<TokenId> head_token = {};
+  float head_log_probability = 0;
   Usage usage;
   Timing timing;
 };

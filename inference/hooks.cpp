@@ -14,6 +14,10 @@ namespace {
 constexpr std::array<std::string_view, 7> kPointNames = {
     "layer_in", "attn_norm_out", "attn_out", "ffn_in", "ffn_norm_out", "ffn_out", "layer_out"};
 
+bool is_finite(std::span<const float> values) {
+  return std::ranges::all_of(values, [](float v) { return std::isfinite(v); });
+}
+
 Result<void> check(const Tap& tap, const ModelConfig& config) {
   const auto refuse = [](const std::string& reason) {
     return Error{ErrorCode::kInvalidArgument, reason};
@@ -33,6 +37,18 @@ Result<void> check(const Tap& tap, const ModelConfig& config) {
   return {};
 }
 
+Result<void> check(const HeadRows& head, const ModelConfig& config) {
+  if (head.count > kHeadRowsMax || head.weights.size() != head.count * config.width) {
+    return Error{ErrorCode::kInvalidArgument, std::to_string(head.weights.size()) +
+                                                  " weights aren't " + std::to_string(head.count) +
+                                                  " head rows of the model's width, " +
+                                                  std::to_string(config.width) + "; there can be " +
+                                                  std::to_string(kHeadRowsMax)};
+  }
+  if (is_finite(head.weights)) return {};
+  return Error{ErrorCode::kInvalidArgument, "a weight of the head rows isn't finite"};
+}
+
 std::string where(const TapRows& rows) {
   return "a tap at " + std::string(to_string(rows.point)) + " of layer " +
          std::to_string(rows.layer);
@@ -49,7 +65,7 @@ Result<void> validate(const Hooks& hooks, const ModelConfig& config) {
     auto checked = check(hooks.taps[i], config);
     if (!checked) return std::move(checked).error().with_context("tap " + std::to_string(i));
   }
-  return {};
+  return check(hooks.head, config);
 }
 
 bool changes_keys(const Hooks* hooks) noexcept {
@@ -61,6 +77,10 @@ bool reads_all(const Hooks* hooks) noexcept {
   return hooks != nullptr && std::ranges::any_of(hooks->taps, [](const Tap& tap) {
            return tap.rows == Tap::Rows::kAll;
          });
+}
+
+std::size_t head_rows(const Hooks* hooks) noexcept {
+  return hooks != nullptr ? hooks->head.count : 0;
 }
 
 bool allows_drafts(const Hooks* hooks) noexcept { return hooks == nullptr || hooks->taps.empty(); }
@@ -93,7 +113,7 @@ void HookRun::call(const TapRows& rows, std::size_t wanted, std::span<float> val
         tap.read(seen);
       } else {
         tap.write(seen, values);
-        if (!std::ranges::all_of(values, [](float v) { return std::isfinite(v); })) {
+        if (!is_finite(values)) {
           std::ranges::fill(values, 0.0F);  // the rest of the step computes with something
           error_ = Error{ErrorCode::kInvalidArgument, where(rows) + " wrote what isn't finite"};
         }

@@ -54,18 +54,31 @@ struct Tap {
   std::function<void(const TapRows& rows, std::span<float> values)> write = {};  // of kAll
 };
 
+/// Rows of the request's own after the vocabulary's in the output head, float: tools as tokens,
+/// say. Their logits are those of the ids vocabulary, vocabulary + 1, ...: changed, drawn from and
+/// scored as the others. The model can't read such a token: where one is drawn, the answer ends
+/// with it (FinishReason::kHeadToken). Source: Hao et al. 2023 (ToolkenGPT), section 3.1.
+struct HeadRows {
+  std::size_t count = 0;
+  std::vector<float> weights;  // (count, width); a logit is one's product with the final norm
+};
+inline constexpr std::size_t kHeadRowsMax = 1 << 16;
+
 /// Immutable while requests hold it; any number may.
 struct Hooks {
   std::vector<Tap> taps;
+  HeadRows head;
 };
 
-/// Errors: kInvalidArgument names the tap by its index.
+/// Errors: kInvalidArgument, for taps with their index.
 Result<void> validate(const Hooks& hooks, const ModelConfig& config);
 
 /// Whether keys and values that were read with `hooks` are only this request's own. null: no.
 bool changes_keys(const Hooks* hooks) noexcept;
 /// Whether every token of a prompt has to be read, also where its keys and values are known.
 bool reads_all(const Hooks* hooks) noexcept;
+/// Ids after the vocabulary that have logits.
+std::size_t head_rows(const Hooks* hooks) noexcept;
 /// Whether tokens may be read that turn out not to be the answer's.
 bool allows_drafts(const Hooks* hooks) noexcept;
 

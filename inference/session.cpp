@@ -11,16 +11,18 @@
 #include "inference/kv_cache.h"
 #include "inference/prefix_cache.h"
 #include "inference/sampler.h"
+#include "inference/step_logits.h"
 
 namespace weft::inference {
 namespace {
 
 /// What runs the steps. Forks share it, so it is locked for an append.
 struct Workspace {
-  explicit Workspace(std::unique_ptr<StepRunner> steps) : runner(std::move(steps)) {}
+  Workspace(std::unique_ptr<StepRunner> steps, const ModelConfig& config)
+      : runner(std::move(steps)), logits(config) {}
   std::mutex mutex;
   std::unique_ptr<StepRunner> runner;
-  std::vector<float> logits;  // (kLogitsRowsMax, vocabulary) of append_each
+  StepLogits logits;
 };
 
 using OnRow = std::function<void(std::size_t, std::span<const float>)>;
@@ -44,12 +46,14 @@ struct Session::State {
   std::span<const TokenId> plain_tokens() const { return std::span(tokens).first(plain); }
   const Hooks* attached() const { return hooks ? &hooks->hooks() : nullptr; }
   void truncate(std::size_t length);
-  Result<void> check(std::span<const TokenId> ids) const;
+  /// Those of the vocabulary, and `more` beyond it.
+  Result<void> check(std::span<const TokenId> ids, std::size_t more = 0) const;
   Result<void> check_room(std::size_t count) const;
   /// `rows` as in Slice; what is read was checked before.
   Result<void> read(std::span<const TokenId> ids, std::span<const float> rows,
                     std::size_t first_wanted, const OnRow* on_row, const std::stop_token& stop);
-  Result<void> hand_out(std::size_t begin, std::size_t count, const OnRow& on_row);
+  /// Logits after `count` wanted tokens of the step from `first` on; the last stay in `logits`.
+  Result<void> hand_out(std::size_t first, std::size_t count, const OnRow& on_row);
 };
 
 void Session::State::truncate(std::size_t length) {
@@ -59,9 +63,9 @@ void Session::State::truncate(std::size_t length) {
   logits.clear();
 }
 
-Result<void> Session::State::check(std::span<const TokenId> ids) const {
+Result<void> Session::State::check(std::span<const TokenId> ids, std::size_t more) const {
   if (ids.empty()) return Error{ErrorCode::kInvalidArgument, "no tokens to append"};
-  const auto vocabulary = static_cast<TokenId>(model->config().vocabulary);
+  const auto vocabulary = static_cast<TokenId>(model->config().vocabulary + more);
   for (std::size_t i = 0; i < ids.size(); ++i) {
     if (ids[i] < 0 || ids[i] >= vocabulary) {
       return Error{ErrorCode::kInvalidArgument,
@@ -83,22 +87,16 @@ Result<void> Session::State::check_room(std::size_t count) const {
   return {};
 }
 
-/// Logits of the chunk's wanted rows, a few at a time; `begin` is the index of the first. Those of
-/// the last stay in `logits`.
-Result<void> Session::State::hand_out(std::size_t begin, std::size_t count, const OnRow& on_row) {
-  const std::size_t vocabulary = model->config().vocabulary;
-  std::vector<float>& rows = workspace->logits;
-  for (std::size_t done = 0; done < count; done += kLogitsRowsMax) {
-    const std::size_t n = std::min(kLogitsRowsMax, count - done);
-    if (rows.size() < n * vocabulary) rows.resize(n * vocabulary);
-    WEFT_TRY_VOID(workspace->runner->logits(done, n, std::span(rows).first(n * vocabulary)));
-    for (std::size_t i = 0; i < n; ++i) {
-      on_row(begin + done + i, std::span(rows).subspan(i * vocabulary, vocabulary));
-    }
-    logits.assign(rows.begin() + static_cast<std::ptrdiff_t>((n - 1) * vocabulary),
-                  rows.begin() + static_cast<std::ptrdiff_t>(n * vocabulary));
-  }
-  return {};
+Result<void> Session::State::hand_out(std::size_t first, std::size_t count, const OnRow& on_row) {
+  return workspace->logits.read(*workspace->runner,
+                                {.first = first,
+                                 .count = count,
+                                 .hooks = [this](std::size_t) { return attached(); },
+                                 .on_row =
+                                     [&](std::size_t i, std::span<const float> row) {
+                                       on_row(i, row);
+                                       if (i + 1 == count) logits.assign(row.begin(), row.end());
+                                     }});
 }
 
 Result<void> Session::State::read(std::span<const TokenId> ids, std::span<const float> rows,
@@ -136,10 +134,10 @@ Result<void> Session::State::read(std::span<const TokenId> ids, std::span<const 
     WEFT_TRY_VOID(runner.read(std::span(&slice, 1)));
     if (hooks && hooks->error() != nullptr) return *hooks->error();
     if (on_row != nullptr && begin + chunk.size() > first_wanted) {
-      WEFT_TRY_VOID(hand_out(begin + first, chunk.size() - first, *on_row));
+      WEFT_TRY_VOID(hand_out(0, chunk.size() - first,
+                             [&](std::size_t i, auto row) { (*on_row)(begin + first + i, row); }));
     } else if (is_last) {
-      logits.resize(model->config().vocabulary);
-      WEFT_TRY_VOID(runner.logits(chunk.size() - 1 - first, 1, logits));
+      WEFT_TRY_VOID(hand_out(chunk.size() - 1 - first, 1, [](std::size_t, auto) {}));
     }
   }
   if (plain == tokens.size() && rows.empty() && !changes_keys(attached())) plain += ids.size();
@@ -165,7 +163,7 @@ Result<Session> Session::open(std::shared_ptr<const Model> model, const SessionO
             {},
             0,
             {},
-            std::make_shared<Workspace>(std::move(runner)),
+            std::make_shared<Workspace>(std::move(runner), config),
             options.prefixes});
   return Session(std::move(state));
 }
@@ -215,13 +213,16 @@ Result<std::vector<ContinuationScore>> Session::score(
   }
   std::vector<ContinuationScore> scores(continuations.size());
   for (std::size_t i = 0; i < continuations.size(); ++i) {
-    WEFT_TRY_VOID(state.check(continuations[i]));
+    // Its last token needn't be one that the model can read.
+    const auto read = std::span(continuations[i])
+                          .first(continuations[i].empty() ? 0 : continuations[i].size() - 1);
+    WEFT_TRY_VOID(
+        state.check(continuations[i], state.logits.size() - state.model->config().vocabulary));
+    if (!read.empty()) WEFT_TRY_VOID(state.check(read));
     scores[i].log_probabilities = {log_probability(state.logits, continuations[i].front())};
   }
   const std::scoped_lock lock(state.workspace->mutex);
   StepRunner& runner = *state.workspace->runner;
-  const std::size_t vocabulary = state.model->config().vocabulary;
-  std::vector<float>& rows = state.workspace->logits;
   std::vector<KvCache> caches(continuations.size(), state.cache);
   auto hooks = state.hooks;  // what it throws is this call's
   // A continuation's last token needn't be read: nothing after it is scored.
@@ -242,16 +243,14 @@ Result<std::vector<ContinuationScore>> Session::score(
     }
     if (!slices.empty()) WEFT_TRY_VOID(runner.read(slices));
     if (hooks && hooks->error() != nullptr) return *hooks->error();
-    for (std::size_t begin = 0; begin < targets.size(); begin += kLogitsRowsMax) {
-      const std::size_t n = std::min(kLogitsRowsMax, targets.size() - begin);
-      if (rows.size() < n * vocabulary) rows.resize(n * vocabulary);
-      WEFT_TRY_VOID(runner.logits(begin, n, std::span(rows).first(n * vocabulary)));
-      for (std::size_t j = 0; j < n; ++j) {
-        const auto [i, token] = targets[begin + j];
-        scores[i].log_probabilities.push_back(log_probability(
-            std::span(rows).subspan(j * vocabulary, vocabulary), continuations[i][token]));
-      }
-    }
+    const auto on_row = [&](std::size_t row, std::span<const float> logits) {
+      const auto [i, token] = targets[row];
+      scores[i].log_probabilities.push_back(log_probability(logits, continuations[i][token]));
+    };
+    WEFT_TRY_VOID(state.workspace->logits.read(
+        runner, {.count = targets.size(),
+                 .hooks = [&](std::size_t) { return state.attached(); },
+                 .on_row = on_row}));
     while (next < continuations.size() && left(next) == 0) ++next;
   }
   for (ContinuationScore& score : scores) {

@@ -64,9 +64,10 @@ class Session {
       const std::function<void(std::size_t i, std::span<const float> logits)>& on_row,
       std::stop_token stop = {});
 
-  /// ln p of each continuation after what was read, all of them in the same steps. The session
-  /// stays as it is. Errors: kInvalidArgument for an empty continuation or a session without
-  /// logits, else those of append() (the context has to hold each continuation alone).
+  /// ln p of each continuation after what was read, all of them in the same steps. Its last token
+  /// may be one of the attached hooks' head rows. The session stays as it is. Errors:
+  /// kInvalidArgument for an empty continuation or a session without logits, else those of append()
+  /// (the context has to hold each continuation alone).
   Result<std::vector<ContinuationScore>> score(std::span<const std::vector<TokenId>> continuations,
                                                std::stop_token stop = {}) const;
 
@@ -95,7 +96,8 @@ class Session {
   /// what hooks changed.
   void remember() const;
 
-  std::span<const float> logits() const noexcept;    // (vocabulary), empty before the first append
+  /// (vocabulary + head rows of hooks that were attached), empty before the first append.
+  std::span<const float> logits() const noexcept;
   std::span<const TokenId> tokens() const noexcept;  // kNoToken for each row of floats
   std::size_t context_length() const noexcept;       // the most tokens it can hold
   std::size_t kv_bytes() const noexcept;             // of its blocks, shared ones too

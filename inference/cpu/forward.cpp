@@ -517,4 +517,11 @@ Result<void> Forward::logits(std::size_t first, std::size_t count, std::span<flo
   return {};
 }
 
+Result<void> Forward::hidden(std::size_t i, std::span<float> out) {
+  assert(i < wanted_.size() && out.size() == model_.config.width);
+  kernels_.rms_norm(x_.data() + wanted_[i] * out.size(), model_.output_norm.data(),
+                    model_.config.norm_epsilon, out.size(), out.data());
+  return {};
+}
+
 }  // namespace weft::inference::cpu

@@ -1,0 +1,44 @@
+#pragma once
+// The logits of a step's wanted tokens, a few rows at a time: of the vocabulary, then of the
+// request's own head rows. Private to inference.
+
+#include <cstddef>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "base/result.h"
+#include "inference/backend.h"
+#include "inference/hooks.h"
+#include "inference/model_config.h"
+
+namespace weft::inference {
+
+class StepLogits {
+ public:
+  /// Of row i, counted from the first that is read.
+  struct Rows {
+    std::size_t first = 0;  // of the step's wanted tokens
+    std::size_t count = 0;
+    std::function<const Hooks*(std::size_t i)> hooks = {};  // of its request; none: of no row
+    /// In order; the logits, (vocabulary + head rows), are borrowed until it returns.
+    std::function<void(std::size_t i, std::span<const float> logits)> on_row;
+  };
+
+  explicit StepLogits(const ModelConfig& config)
+      : vocabulary_(config.vocabulary), width_(config.width) {}
+
+  Result<void> read(StepRunner& runner, const Rows& rows);
+
+ private:
+  Result<void> hand_out(StepRunner& runner, const Rows& rows, std::size_t i,
+                        std::span<const float> logits);
+
+  std::size_t vocabulary_;
+  std::size_t width_;
+  std::vector<float> logits_;    // (rows at once, vocabulary)
+  std::vector<float> hidden_;    // (width)
+  std::vector<float> extended_;  // (vocabulary + head rows)
+};
+
+}  // namespace weft::inference
