@@ -56,6 +56,12 @@ class StepRunner {
   /// kLogitsRowsMax, into `out` (count, vocabulary).
   virtual Result<void> logits(std::size_t first, std::size_t count, std::span<float> out) = 0;
 
+  /// logits() after the wanted token `i`, of which only those are needed whose bits are set, id %
+  /// 64 of word id / 64; the others may be -infinity instead. Bits beyond the vocabulary are
+  /// ignored.
+  virtual Result<void> sparse_logits(std::size_t i, std::span<const std::uint64_t> needed,
+                                     std::span<float> out);
+
   /// What the output head reads at the wanted token `i` of the last step: the final norm, into
   /// `out` (width). Errors: kUnsupported where a backend doesn't have it.
   virtual Result<void> hidden(std::size_t i, std::span<float> out);

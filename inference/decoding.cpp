@@ -66,12 +66,27 @@ void Decoding::begin() {
   if (!begun) error_ = std::move(begun).error();
 }
 
+/// Whether row `i` is the next, and no token before it was wrong.
+bool Decoding::expects(std::size_t i) const noexcept {
+  return !error_ && sampled_.size() == i && (i == 0 || sampled_.back().id == next_[i]);
+}
+
+/// Of a step that has begun.
+std::span<const TokenId> Decoding::tokens_before(std::size_t i) const noexcept {
+  return std::span(history_).first(history_.size() - begun_ + 1 + i);
+}
+
+std::span<const std::uint64_t> Decoding::needed(std::size_t i) {
+  if (!expects(i) || chain_.empty() || tracker_.forced()) return {};
+  return chain_.needed({{}, tokens_before(i), result_.usage.prompt_tokens, i, tracker_.span()});
+}
+
 void Decoding::read(std::size_t i, std::span<const float> logits) {
-  if (error_ || sampled_.size() != i || (i > 0 && sampled_.back().id != next_[i])) return;
+  if (!expects(i)) return;
   if (!chain_.empty()) {
     row_.assign(logits.begin(), logits.end());
-    const auto tokens = std::span(history_).first(history_.size() - begun_ + 1 + i);
-    auto applied = chain_.apply({row_, tokens, result_.usage.prompt_tokens, i, tracker_.span()});
+    auto applied =
+        chain_.apply({row_, tokens_before(i), result_.usage.prompt_tokens, i, tracker_.span()});
     if (!applied) {
       error_ = std::move(applied).error();
       return;

@@ -269,12 +269,15 @@ Result<void> Engine::State::read_logits(std::span<Sequence* const> reading) {
       rows.push_back({s, 0});
     }
   }
-  return logits.read(*runner, {.count = rows.size(),
-                               .hooks = [&](std::size_t i) { return rows[i].sequence->attached(); },
-                               .on_row =
-                                   [&](std::size_t i, std::span<const float> row) {
-                                     rows[i].sequence->decoding.read(rows[i].index, row);
-                                   }});
+  return logits.read(
+      *runner,
+      {.count = rows.size(),
+       .hooks = [&](std::size_t i) { return rows[i].sequence->attached(); },
+       .needed = [&](std::size_t i) { return rows[i].sequence->decoding.needed(rows[i].index); },
+       .on_row =
+           [&](std::size_t i, std::span<const float> row) {
+             rows[i].sequence->decoding.read(rows[i].index, row);
+           }});
 }
 
 void Engine::State::end(Sequence& s, const Error* error) {

@@ -25,7 +25,10 @@ struct Workspace {
   StepLogits logits;
 };
 
-using OnRow = std::function<void(std::size_t, std::span<const float>)>;
+struct OnRow {
+  std::function<void(std::size_t, std::span<const float>)> take;
+  NeededTokens needed = {};
+};
 
 }  // namespace
 
@@ -92,9 +95,10 @@ Result<void> Session::State::hand_out(std::size_t first, std::size_t count, cons
                                 {.first = first,
                                  .count = count,
                                  .hooks = [this](std::size_t) { return attached(); },
+                                 .needed = on_row.needed,
                                  .on_row =
                                      [&](std::size_t i, std::span<const float> row) {
-                                       on_row(i, row);
+                                       on_row.take(i, row);
                                        if (i + 1 == count) logits.assign(row.begin(), row.end());
                                      }});
 }
@@ -134,10 +138,16 @@ Result<void> Session::State::read(std::span<const TokenId> ids, std::span<const 
     WEFT_TRY_VOID(runner.read(std::span(&slice, 1)));
     if (hooks && hooks->error() != nullptr) return *hooks->error();
     if (on_row != nullptr && begin + chunk.size() > first_wanted) {
-      WEFT_TRY_VOID(hand_out(0, chunk.size() - first,
-                             [&](std::size_t i, auto row) { (*on_row)(begin + first + i, row); }));
+      const std::size_t at = begin + first;
+      OnRow from_here{
+          [&](std::size_t i, std::span<const float> row) { on_row->take(at + i, row); }};
+      if (on_row->needed) {
+        from_here.needed = [&](std::size_t i) { return on_row->needed(at + i); };
+      }
+      WEFT_TRY_VOID(hand_out(0, chunk.size() - first, from_here));
     } else if (is_last) {
-      WEFT_TRY_VOID(hand_out(chunk.size() - 1 - first, 1, [](std::size_t, auto) {}));
+      WEFT_TRY_VOID(
+          hand_out(chunk.size() - 1 - first, 1, {[](std::size_t, std::span<const float>) {}}));
     }
   }
   if (plain == tokens.size() && rows.empty() && !changes_keys(attached())) plain += ids.size();
@@ -201,7 +211,19 @@ Result<void> Session::append_each(
     const std::function<void(std::size_t i, std::span<const float> logits)>& on_row,
     std::stop_token stop) {
   WEFT_TRY_VOID(state_->check(ids));
-  return state_->read(ids, {}, first, &on_row, stop);
+  const OnRow each{on_row};
+  return state_->read(ids, {}, first, &each, stop);
+}
+
+Result<void> Session::append_each(
+    std::span<const TokenId> ids, std::size_t first,
+    const std::function<void(std::size_t i, std::span<const float> logits)>& on_row,
+    const std::function<std::span<const std::uint64_t>(std::size_t i)>& needed) {
+  WEFT_TRY_VOID(state_->check(ids));
+  const OnRow each{on_row, needed};
+  WEFT_TRY_VOID(state_->read(ids, {}, first, &each, {}));
+  state_->logits.clear();
+  return {};
 }
 
 Result<std::vector<ContinuationScore>> Session::score(

@@ -3,6 +3,7 @@
 // logits of what comes next; forking shares what was read so far.
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
@@ -63,6 +64,13 @@ class Session {
       std::span<const TokenId> ids, std::size_t first,
       const std::function<void(std::size_t i, std::span<const float> logits)>& on_row,
       std::stop_token stop = {});
+  /// The same where a row may be needed of few tokens only: needed(i) are those, a bit an id, and
+  /// empty if all are; others' logits may be -infinity. It is asked before on_row(i), but maybe
+  /// more than once. logits() are then empty.
+  Result<void> append_each(
+      std::span<const TokenId> ids, std::size_t first,
+      const std::function<void(std::size_t i, std::span<const float> logits)>& on_row,
+      const std::function<std::span<const std::uint64_t>(std::size_t i)>& needed);
 
   /// ln p of each continuation after what was read, all of them in the same steps. Its last token
   /// may be one of the attached hooks' head rows. The session stays as it is. Errors:

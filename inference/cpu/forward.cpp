@@ -1,8 +1,10 @@
 #include "inference/cpu/forward.h"
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
 #include <cmath>
+#include <limits>
 
 namespace weft::inference::cpu {
 namespace {
@@ -75,15 +77,32 @@ class Forward::Worker {
   }
 
   void logits(std::size_t first, std::size_t count, float* out) {
+    multiply(*f_.model_.output, head_input(first, count), out, config_.vocabulary);
+  }
+
+  /// Of the groups of rows alone, by their index, in order.
+  void sparse_logits(std::size_t row, std::span<const std::size_t> groups, float* out) {
     const Matrix& output = *f_.model_.output;
-    const auto row = [&](std::size_t i) {
-      return f_.x_.data() + f_.wanted_[first + i] * config_.width;
-    };
-    const QuantisedInput& input = normed(row, f_.model_.output_norm, kind_bit(output), count);
-    multiply(output, input, out, config_.vocabulary);
+    const Activations& input = head_input(row, 1).of(activation_kind(output.type()));
+    const std::size_t each = output.group_rows();
+    const Range mine = share(groups.size(), thread_, team_.size());
+    for (std::size_t i = mine.begin; i < mine.end;) {
+      std::size_t end = i + 1;
+      while (end < mine.end && groups[end] == groups[end - 1] + 1) ++end;
+      const RowRange rows{groups[i] * each, std::min((groups[end - 1] + 1) * each, output.rows())};
+      output.multiply(input, rows, out, config_.vocabulary);
+      i = end;
+    }
   }
 
  private:
+  const QuantisedInput& head_input(std::size_t first, std::size_t count) {
+    const auto row = [&](std::size_t i) {
+      return f_.x_.data() + f_.wanted_[first + i] * config_.width;
+    };
+    return normed(row, f_.model_.output_norm, kind_bit(*f_.model_.output), count);
+  }
+
   /// `count` rows of `columns` values, quantised for `kinds`: fill(row) returns the row.
   template <typename Fill>
   const QuantisedInput& quantised(QuantisedInput& own, QuantisedInput& shared, unsigned kinds,
@@ -513,6 +532,25 @@ Result<void> Forward::logits(std::size_t first, std::size_t count, std::span<flo
   assert(out.size() >= count * model_.config.vocabulary);
   pool_.run([&](std::size_t thread, Team& team) {
     Worker(*this, thread, team).logits(first, count, out.data());
+  });
+  return {};
+}
+
+Result<void> Forward::sparse_logits(std::size_t i, std::span<const std::uint64_t> needed,
+                                    std::span<float> out) {
+  assert(i < wanted_.size() && out.size() >= model_.config.vocabulary);
+  const std::size_t each = model_.output->group_rows();
+  std::vector<std::size_t> groups;
+  for (std::size_t w = 0; w < needed.size(); ++w) {
+    for (std::uint64_t bits = needed[w]; bits != 0; bits &= bits - 1) {
+      const std::size_t id = w * 64 + static_cast<std::size_t>(std::countr_zero(bits));
+      if (id >= model_.config.vocabulary) break;
+      if (groups.empty() || groups.back() != id / each) groups.push_back(id / each);
+    }
+  }
+  std::ranges::fill(out, -std::numeric_limits<float>::infinity());
+  pool_.run([&](std::size_t thread, Team& team) {
+    Worker(*this, thread, team).sparse_logits(i, groups, out.data());
   });
   return {};
 }

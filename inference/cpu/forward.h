@@ -50,6 +50,8 @@ class Forward final : public StepRunner {
   const std::shared_ptr<const KvMemory>& kv_memory() const noexcept override { return memory_; }
   Result<void> read(std::span<const Slice> slices) override;
   Result<void> logits(std::size_t first, std::size_t count, std::span<float> out) override;
+  Result<void> sparse_logits(std::size_t i, std::span<const std::uint64_t> needed,
+                             std::span<float> out) override;
   Result<void> hidden(std::size_t i, std::span<float> out) override;
 
  private:
