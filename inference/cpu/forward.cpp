@@ -44,7 +44,6 @@ struct Forward::Scratch {
   std::vector<float> row;                   // a normed row
   QuantisedInput normed, attended, hidden;  // of a single token
   std::vector<float> queries, scores, out;
-  std::vector<std::uint16_t> unpacked;  // a block's keys or values, where they aren't kept in fp16
 };
 
 /// One thread's part of a step. A single token's norm and quantisation are computed by every
@@ -356,10 +355,9 @@ class Forward::Worker {
     for_block_runs(tokens, tile, first_block, last_block, [&](const BlockRun& run) {
       const std::size_t r = (run.tokens.begin - tile.begin) * each;
       const KvBlock& block = tokens[run.tokens.begin].cache->block(run.block);
-      kernels_.attention_scores(f_.kv_->keys(block, layer, kv_head, kernels_, s.unpacked), hd,
-                                s.queries.data() + r * hd,
-                                (run.tokens.end - run.tokens.begin) * each, run.positions,
-                                s.scores.data() + r * stride + run.block * kBlock - origin, stride);
+      f_.kv_->attention_scores(block, layer, kv_head, kernels_, s.queries.data() + r * hd,
+                               (run.tokens.end - run.tokens.begin) * each, run.positions,
+                               s.scores.data() + r * stride + run.block * kBlock - origin, stride);
     });
     for (std::size_t r = 0; r < rows; ++r) {
       const std::size_t position = tokens[tile.begin + r / each].position;
@@ -370,10 +368,10 @@ class Forward::Worker {
     for_block_runs(tokens, tile, first_block, last_block, [&](const BlockRun& run) {
       const std::size_t r = (run.tokens.begin - tile.begin) * each;
       const KvBlock& block = tokens[run.tokens.begin].cache->block(run.block);
-      kernels_.attention_values(f_.kv_->values(block, layer, kv_head, kernels_, s.unpacked), hd,
-                                s.scores.data() + r * stride + run.block * kBlock - origin, stride,
-                                (run.tokens.end - run.tokens.begin) * each, run.positions,
-                                s.out.data() + r * hd);
+      f_.kv_->attention_values(block, layer, kv_head, kernels_,
+                               s.scores.data() + r * stride + run.block * kBlock - origin, stride,
+                               (run.tokens.end - run.tokens.begin) * each, run.positions,
+                               s.out.data() + r * hd);
     });
     for (std::size_t r = 0; r < rows; ++r) {
       const std::size_t out = tokens[tile.begin + r / each].out;
