@@ -38,6 +38,11 @@ struct Engine::State {
   bool step();
   void end_cancelled();
   void admit();
+  PrefixCache::Space space_of(const Sequence& sequence) const {
+    PrefixCache::Space own = space;
+    own.policy = sequence.policy;
+    return own;
+  }
   void start(Sequence& sequence);
   void resolve(Sequence& sequence);
   void make_room();
@@ -160,12 +165,12 @@ void Engine::State::resolve(Sequence& sequence) {
   }
   // A prefix is what a sequence that read on would be truncated to.
   const bool can_go_back = runner->kv_memory()->truncate_max() == KvMemory::kNoLimit;
-  KvCache found = prefixes.find(space, prompt, runner->kv_memory());
+  KvCache found = prefixes.find(space_of(sequence), prompt, runner->kv_memory());
   if (auto kept = queue.kept(sequence); kept.length() > found.length()) found = std::move(kept);
   if (sequence.cache && sequence.cache->length() > found.length()) found = *sequence.cache;
   for (const auto& other : active) {
     if (other.get() == &sequence || other->decoding.ended()) continue;
-    if (changes_keys(other->attached())) continue;
+    if (changes_keys(other->attached()) || other->policy != sequence.policy) continue;
     const std::size_t common = common_prefix(prompt, other->prompt);
     const std::size_t best = std::max(found.length(), sequence.leader ? sequence.awaited : 0);
     if (!can_go_back || common < best + kSharedTokensMin) continue;
@@ -297,7 +302,7 @@ void Engine::State::end(Sequence& s, const Error* error) {
       std::vector<TokenId> ids = s.prompt;
       ids.insert(ids.end(), made.ids.begin(), made.ids.end());
       ids.resize(std::min(ids.size(), s.cache->length()));
-      prefixes.insert(space, ids, *s.cache);
+      prefixes.insert(space_of(s), ids, *s.cache);
       queue.keep(s);
     }
     make_room();

@@ -11,6 +11,7 @@
 #include <optional>
 #include <span>
 #include <stop_token>
+#include <string>
 #include <vector>
 
 #include "base/result.h"
@@ -42,6 +43,7 @@ struct Sequence {
   Decoding decoding;
   std::size_t kv_bytes = 0;  // that it may need
   std::optional<HookRun> hooks = {};
+  std::string policy = {};  // policy_of() them
 
   std::optional<KvCache> cache = {};  // once admitted
   std::size_t shared = 0;             // tokens of the prompt that it didn't read itself

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <exception>
 #include <string>
+#include <utility>
 
 #include "inference/model_config.h"
 
@@ -49,6 +51,41 @@ Result<void> check(const HeadRows& head, const ModelConfig& config) {
   return Error{ErrorCode::kInvalidArgument, "a weight of the head rows isn't finite"};
 }
 
+Error refusal(std::string reason) { return {ErrorCode::kInvalidArgument, std::move(reason)}; }
+
+Result<void> check(const AttentionPolicy& policy, const ModelConfig& config) {
+  if (policy.sinks == 0 || policy.window != 0) {
+    if (std::max(policy.sinks, policy.window) <= config.context_length) return {};
+    return refusal("a window or its sinks are more than the model's context of " +
+                   std::to_string(config.context_length) + " tokens");
+  }
+  return refusal("sinks without a window change nothing: every query sees them");
+}
+
+Result<void> check(const PositionPolicy& policy) {
+  const auto is_positive = [](float v) { return std::isfinite(v) && v > 0; };
+  if (is_positive(policy.scale) && (policy.rope_base == 0 || is_positive(policy.rope_base))) {
+    return {};
+  }
+  return refusal("the scale of positions and the RoPE base must be finite and above 0");
+}
+
+Result<void> check(const std::vector<std::size_t>& program, const ModelConfig& config) {
+  if (program.empty()) return refusal("the layer program is empty");
+  if (program.size() > config.layers) {
+    return refusal("the layer program has " + std::to_string(program.size()) +
+                   " steps; keys and values have room for the model's " +
+                   std::to_string(config.layers) + ", so skip a layer for each that is repeated");
+  }
+  for (const std::size_t layer : program) {
+    if (layer >= config.layers) {
+      return refusal("the layer program names layer " + std::to_string(layer) + "; the model has " +
+                     std::to_string(config.layers));
+    }
+  }
+  return {};
+}
+
 std::string where(const TapRows& rows) {
   return "a tap at " + std::string(to_string(rows.point)) + " of layer " +
          std::to_string(rows.layer);
@@ -65,7 +102,41 @@ Result<void> validate(const Hooks& hooks, const ModelConfig& config) {
     auto checked = check(hooks.taps[i], config);
     if (!checked) return std::move(checked).error().with_context("tap " + std::to_string(i));
   }
-  return check(hooks.head, config);
+  WEFT_TRY_VOID(check(hooks.head, config));
+  WEFT_TRY_VOID(check(hooks.attention, config));
+  WEFT_TRY_VOID(check(hooks.positions));
+  return hooks.program ? check(*hooks.program, config) : Result<void>();
+}
+
+float ntk_rope_base(float base, std::size_t rope_width, std::size_t trained, std::size_t length) {
+  const double circle = 2 * std::acos(-1.0);
+  const double width = static_cast<double>(rope_width);
+  // The first pair that never turned once in training.
+  const double critical =
+      2 * std::ceil(width / 2 * std::log(static_cast<double>(trained) / circle) /
+                    std::log(static_cast<double>(base)));
+  const double lambda =
+      std::pow(static_cast<double>(length) / circle, width / critical) / static_cast<double>(base);
+  return base * static_cast<float>(std::max(1.0, std::ceil(lambda)));
+}
+
+std::string policy_of(const Hooks* hooks) {
+  if (hooks == nullptr) return {};
+  std::string policy;
+  if (hooks->attention != AttentionPolicy{}) {
+    const AttentionPolicy& a = hooks->attention;
+    policy += "window " + std::to_string(a.window) + " sinks " + std::to_string(a.sinks) + " at " +
+              std::to_string(a.sink_distance_max) + ";";
+  }
+  if (hooks->positions != PositionPolicy{}) {
+    const auto bits = [](float v) { return std::to_string(std::bit_cast<std::uint32_t>(v)); };
+    policy += "rope " + bits(hooks->positions.rope_base) + " " + bits(hooks->positions.scale) + ";";
+  }
+  if (hooks->program) {
+    policy += "layers";
+    for (const std::size_t layer : *hooks->program) policy += " " + std::to_string(layer);
+  }
+  return policy;
 }
 
 bool changes_keys(const Hooks* hooks) noexcept {

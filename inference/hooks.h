@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -64,15 +65,48 @@ struct HeadRows {
 };
 inline constexpr std::size_t kHeadRowsMax = 1 << 16;
 
-/// Immutable while requests hold it; any number may.
+/// Which positions a query sees. Layers that have a window of the model's own see the narrower of
+/// both, and no sinks. Source: Han et al. 2024 (LM-Infinite), section 4: the Lambda mask.
+struct AttentionPolicy {
+  std::size_t window = 0;  // its own position and those before it; 0: as the model's
+  /// First positions that it sees beyond the window too, as if it stood no further away than at
+  /// sink_distance_max; 0: the context that the model was trained for.
+  std::size_t sinks = 0;
+  std::size_t sink_distance_max = 0;
+
+  friend bool operator==(const AttentionPolicy&, const AttentionPolicy&) = default;
+};
+
+/// Rotary positions, in layers that have no window of the model's own. Linear scaling by s is
+/// {.scale = 1 / s}; NTK scaling is {.rope_base = ntk_rope_base(..)}.
+struct PositionPolicy {
+  float rope_base = 0;  // 0: the model's
+  float scale = 1;      // of positions, on top of the model's
+
+  friend bool operator==(const PositionPolicy&, const PositionPolicy&) = default;
+};
+/// The base for a context of `length` tokens: base * lambda, rounded up, of LongLLaDA (Liu et al.
+/// 2025), whose pairs beyond the trained length `trained` turn no further than they did there.
+float ntk_rope_base(float base, std::size_t rope_width, std::size_t trained, std::size_t length);
+
+/// Immutable while requests hold it; any number may. Attention, positions and program hold for all
+/// of a sequence: what was read with others isn't shared.
 struct Hooks {
   std::vector<Tap> taps;
   HeadRows head;
+  AttentionPolicy attention;
+  PositionPolicy positions;
+  /// The layers that run, in this order: skipped where left out, repeated where named again, and
+  /// stopped where it ends. Each step has keys and values of its own. None: all, once each.
+  std::optional<std::vector<std::size_t>> program;
 };
 
 /// Errors: kInvalidArgument, for taps with their index.
 Result<void> validate(const Hooks& hooks, const ModelConfig& config);
 
+/// Tells keys and values apart that were read with other attention, positions or program; empty for
+/// the model's own.
+std::string policy_of(const Hooks* hooks);
 /// Whether keys and values that were read with `hooks` are only this request's own. null: no.
 bool changes_keys(const Hooks* hooks) noexcept;
 /// Whether every token of a prompt has to be read, also where its keys and values are known.

@@ -44,8 +44,12 @@ struct Session::State {
   std::shared_ptr<Workspace> workspace;
   PrefixCache* prefixes = nullptr;
   std::optional<HookRun> hooks = {};
+  std::string policy = {};  // that the tokens were read with
 
-  PrefixCache::Space space() const { return {model->numerics()}; }
+  PrefixCache::Space space() const {
+    return {.numerics = model->numerics(), .policy = policy_of(attached())};
+  }
+  bool has_policy() const { return tokens.empty() || policy == policy_of(attached()); }
   std::span<const TokenId> plain_tokens() const { return std::span(tokens).first(plain); }
   const Hooks* attached() const { return hooks ? &hooks->hooks() : nullptr; }
   void truncate(std::size_t length);
@@ -80,6 +84,11 @@ Result<void> Session::State::check(std::span<const TokenId> ids, std::size_t mor
 }
 
 Result<void> Session::State::check_room(std::size_t count) const {
+  if (!has_policy()) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "what was read has another attention, position or layer policy than the hooks now "
+                 "attached; attach its own, or truncate to 0 and read anew"};
+  }
   const std::size_t room = context_length - tokens.size();
   if (count > room) {
     return Error{ErrorCode::kResourceExhausted,
@@ -151,6 +160,7 @@ Result<void> Session::State::read(std::span<const TokenId> ids, std::span<const 
     }
   }
   if (plain == tokens.size() && rows.empty() && !changes_keys(attached())) plain += ids.size();
+  if (tokens.empty()) policy = policy_of(attached());
   tokens.insert(tokens.end(), ids.begin(), ids.end());
   rollback.length = cache.length();
   return {};
@@ -325,13 +335,14 @@ Result<void> Session::truncate(std::size_t length) {
 std::size_t Session::resume(std::span<const TokenId> ids) {
   State& state = *state_;
   ids = ids.first(reads_all(state.attached()) ? 0 : std::min(ids.size(), state.context_length));
-  const auto own = state.plain_tokens();
+  const auto own = state.has_policy() ? state.plain_tokens() : std::span<const TokenId>();
   auto common = static_cast<std::size_t>(std::ranges::mismatch(own, ids).in1 - own.begin());
   if (state.prefixes != nullptr && common < ids.size()) {
     KvCache found = state.prefixes->find(state.space(), ids, state.workspace->runner->kv_memory());
     if (found.length() > common) {
       state.tokens.assign(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(found.length()));
       state.plain = state.tokens.size();
+      state.policy = policy_of(state.attached());
       state.cache = std::move(found);
       state.logits.clear();
       return state.tokens.size();
@@ -344,14 +355,16 @@ std::size_t Session::resume(std::span<const TokenId> ids) {
 }
 
 bool Session::has_read(std::span<const TokenId> ids) const noexcept {
-  return !state_->logits.empty() && !reads_all(state_->attached()) &&
+  return !state_->logits.empty() && !reads_all(state_->attached()) && state_->has_policy() &&
          std::ranges::equal(state_->plain_tokens(), ids) && state_->plain == state_->tokens.size();
 }
 
 void Session::remember() const {
   const State& state = *state_;
   if (state.prefixes == nullptr) return;
-  state.prefixes->insert(state.space(), state.plain_tokens(), state.cache);
+  auto space = state.space();
+  space.policy = state.policy;
+  state.prefixes->insert(space, state.plain_tokens(), state.cache);
 }
 
 std::span<const float> Session::logits() const noexcept { return state_->logits; }

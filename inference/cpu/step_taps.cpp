@@ -4,19 +4,18 @@
 
 namespace weft::inference::cpu {
 
-std::size_t first_kept(const Slice& slice, std::size_t layers) noexcept {
-  const bool all = slice.hooks != nullptr && slice.hooks->taps_unwanted(layers - 1);
+std::size_t first_kept(const Slice& slice, std::size_t last) noexcept {
+  const bool all = slice.hooks != nullptr && slice.hooks->taps_unwanted(last);
   return all ? 0 : slice.first_wanted;
 }
 
-void StepTaps::plan(std::span<const Slice> slices, std::size_t layers, std::size_t width) {
-  layers_ = layers;
+void StepTaps::plan(std::span<const Slice> slices, std::size_t last, std::size_t width) {
   width_ = width;
   requests_.clear();
   std::size_t row = 0;
   std::size_t kept_row = 0;
   for (const Slice& slice : slices) {
-    const std::size_t kept = first_kept(slice, layers);
+    const std::size_t kept = first_kept(slice, last);
     if (slice.hooks != nullptr && !slice.hooks->hooks().taps.empty()) {
       requests_.push_back({slice.hooks, slice.cache->length(), row, slice.ids.size(),
                            slice.first_wanted, kept, kept_row});
@@ -31,8 +30,8 @@ bool StepTaps::any(std::size_t layer, TapPoint point) const noexcept {
                              [&](const Request& r) { return r.run->taps(layer, point); });
 }
 
-void StepTaps::call(std::size_t layer, TapPoint point, float* rows) const noexcept {
-  const bool only_kept = layer + 1 == layers_ && point >= TapPoint::kAttentionOut;
+void StepTaps::call(std::size_t layer, TapPoint point, float* rows, Rows which) const noexcept {
+  const bool only_kept = which == Rows::kKept;
   for (const Request& r : requests_) {
     const std::size_t skipped = only_kept ? r.kept : 0;
     if (skipped == r.rows) continue;

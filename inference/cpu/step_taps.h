@@ -3,6 +3,7 @@
 // inference/cpu.
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -11,21 +12,22 @@
 
 namespace weft::inference::cpu {
 
-/// Rows [0, first_kept) of a slice end with the last layer's keys and values: no logits are wanted
-/// there, and no tap sees what would follow.
-std::size_t first_kept(const Slice& slice, std::size_t layers) noexcept;
+/// Rows [0, first_kept) of a slice end with the keys and values of `last`, the last layer: no
+/// logits are wanted there, and no tap sees what would follow.
+std::size_t first_kept(const Slice& slice, std::size_t last) noexcept;
 
 class StepTaps {
  public:
   /// Before the caches grow.
-  void plan(std::span<const Slice> slices, std::size_t layers, std::size_t width);
+  void plan(std::span<const Slice> slices, std::size_t last, std::size_t width);
 
   bool at(std::size_t layer, TapPoint point) const noexcept {
     return !requests_.empty() && any(layer, point);
   }
-  /// Of one thread, while no other touches `rows`: those of the step or, from the last layer's
-  /// kAttentionOut on, those that were kept, (.., width).
-  void call(std::size_t layer, TapPoint point, float* rows) const noexcept;
+  /// Of one thread, while no other touches `rows`, (.., width): those of the step, or those alone
+  /// that were kept.
+  enum class Rows : std::uint8_t { kStep, kKept };
+  void call(std::size_t layer, TapPoint point, float* rows, Rows which) const noexcept;
 
  private:
   struct Request {
@@ -39,7 +41,6 @@ class StepTaps {
   };
   bool any(std::size_t layer, TapPoint point) const noexcept;
 
-  std::size_t layers_ = 0;
   std::size_t width_ = 0;
   std::vector<Request> requests_;  // only those with taps
 };

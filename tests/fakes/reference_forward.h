@@ -22,6 +22,8 @@ struct ReferenceOptions {
   std::function<void(std::size_t layer, inference::TapPoint point,
                      std::vector<std::vector<double>>& rows)>
       tap = {};
+  /// Whose attention, positions and program hold. Its taps and head rows are ignored.
+  inference::Hooks hooks = {};
 };
 
 /// Logits of every position: (ids.size(), vocabulary). Reads each tensor once a call.
