@@ -25,7 +25,8 @@ Result<Decoding> Decoding::open(const Tokenizer& tokenizer, std::span<const Toke
   WEFT_TRY(stream, TextStream::open(options.stop));
   WEFT_TRY(thoughts, TextStream::open({}));
   if (options.think) WEFT_TRY_VOID(validate(*options.think, tokenizer.size()));
-  WEFT_TRY(chain, LogitsChain::open(options.logits, tokenizer.size()));
+  const std::size_t tokens = tokenizer.size() + head_rows(options.hooks.get());
+  WEFT_TRY(chain, LogitsChain::open(options.logits, tokens));
   if (prompt.empty()) return Error{ErrorCode::kInvalidArgument, "the prompt has no tokens"};
   if (prompt.size() >= context_length) {
     return Error{ErrorCode::kResourceExhausted,
@@ -46,7 +47,9 @@ Decoding::Decoding(const Tokenizer& tokenizer, std::span<const TokenId> prompt,
       stream_(std::move(stream)),
       thoughts_(std::move(thoughts)),
       chain_(std::move(chain)),
-      lookup_(chain_.can_roll_back() ? options.draft_tokens_max : 0),
+      lookup_(chain_.can_roll_back() && allows_drafts(options.hooks.get())
+                  ? options.draft_tokens_max
+                  : 0),
       history_(prompt.begin(), prompt.end()) {
   result_.usage.prompt_tokens = prompt.size();
   if (options.think) {
@@ -63,12 +66,27 @@ void Decoding::begin() {
   if (!begun) error_ = std::move(begun).error();
 }
 
+/// Whether row `i` is the next, and no token before it was wrong.
+bool Decoding::expects(std::size_t i) const noexcept {
+  return !error_ && sampled_.size() == i && (i == 0 || sampled_.back().id == next_[i]);
+}
+
+/// Of a step that has begun.
+std::span<const TokenId> Decoding::tokens_before(std::size_t i) const noexcept {
+  return std::span(history_).first(history_.size() - begun_ + 1 + i);
+}
+
+std::span<const std::uint64_t> Decoding::needed(std::size_t i) {
+  if (!expects(i) || chain_.empty() || tracker_.forced()) return {};
+  return chain_.needed({{}, tokens_before(i), result_.usage.prompt_tokens, i, tracker_.span()});
+}
+
 void Decoding::read(std::size_t i, std::span<const float> logits) {
-  if (error_ || sampled_.size() != i || (i > 0 && sampled_.back().id != next_[i])) return;
+  if (!expects(i)) return;
   if (!chain_.empty()) {
     row_.assign(logits.begin(), logits.end());
-    const auto tokens = std::span(history_).first(history_.size() - begun_ + 1 + i);
-    auto applied = chain_.apply({row_, tokens, result_.usage.prompt_tokens, i, tracker_.span()});
+    auto applied =
+        chain_.apply({row_, tokens_before(i), result_.usage.prompt_tokens, i, tracker_.span()});
     if (!applied) {
       error_ = std::move(applied).error();
       return;
@@ -117,6 +135,11 @@ bool Decoding::add(const Draw& draw) {
   const bool thinks = draw.place.span == Span::kThink;
   Usage& usage = result_.usage;
   if (!thinks && usage.answer_tokens == options_.max_tokens) return end(FinishReason::kLength);
+  if (static_cast<std::size_t>(draw.id) >= tokenizer_->size()) {
+    result_.head_token = draw.id;
+    result_.head_log_probability = draw.log_probability;
+    return end(FinishReason::kHeadToken);
+  }
   if (!options_.ignore_end_tokens && tokenizer_->is_end_of_generation(draw.id)) {
     return end(FinishReason::kStop);
   }

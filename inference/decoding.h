@@ -4,6 +4,7 @@
 // business. Private to inference.
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <vector>
@@ -32,6 +33,11 @@ class Decoding {
   /// The logits after next()[i] (at first, with i = 0, after the prompt), in order of i. What
   /// follows a draft that proved wrong is ignored.
   void read(std::size_t i, std::span<const float> logits);
+  /// Whether needed() is ever anything.
+  bool can_need_few() const noexcept { return chain_.can_need_few(); }
+  /// The tokens whose logits read(i) will look at, a bit an id; empty: all of them. Borrowed until
+  /// the next call. Asked before read(i), once those before it have been read; else all.
+  std::span<const std::uint64_t> needed(std::size_t i);
   /// Adds what was sampled to the answer and hands out its text; true once the answer has ended.
   bool take();
   /// The tokens to read: the answer's last, which the model hasn't read yet, and a draft.
@@ -59,6 +65,8 @@ class Decoding {
   Decoding(const Tokenizer& tokenizer, std::span<const TokenId> prompt,
            const GenerateOptions& options, std::size_t context_length, OnText on_text,
            TextStream stream, TextStream thoughts, LogitsChain chain);
+  bool expects(std::size_t i) const noexcept;
+  std::span<const TokenId> tokens_before(std::size_t i) const noexcept;
   bool add(const Draw& draw);
   bool end(FinishReason reason) noexcept;
   void plan();

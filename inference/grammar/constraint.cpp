@@ -29,13 +29,20 @@ class Constraint : public LogitsProcessor {
 
   Result<void> begin(std::span<const TokenId>, std::size_t) override {
     rows_.clear();
+    upcoming_.reset();
     if (last_) last_->place = recogniser_.compact(last_->place);
     return {};
   }
 
+  Result<std::span<const std::uint64_t>> allowed(const LogitsRow& row) override {
+    if (!upcoming_) upcoming_ = next_row(row);
+    if (row.span == Span::kThink || upcoming_->may_open) return std::span<const std::uint64_t>();
+    return recogniser_.mask(upcoming_->place);
+  }
+
   Result<void> apply(const LogitsRow& row) override {
-    const Row next = {place_of(row), row.span,
-                      think_ && row.span == Span::kAnswer && !last_ && rows_.empty()};
+    const Row next = upcoming_ ? *upcoming_ : next_row(row);
+    upcoming_.reset();
     rows_.push_back(next);
     if (row.span == Span::kThink) return {};
     const float opening =
@@ -62,6 +69,7 @@ class Constraint : public LogitsProcessor {
     rows_.resize(std::min(rows, rows_.size()));
     if (!rows_.empty()) last_ = rows_.back();
     rows_.clear();
+    upcoming_.reset();
     return {};
   }
   Result<void> rollback(std::size_t) override { return {}; }
@@ -73,6 +81,11 @@ class Constraint : public LogitsProcessor {
     Span span;
     bool may_open;  // thinking
   };
+
+  Row next_row(const LogitsRow& row) {
+    return {place_of(row), row.span,
+            think_ && row.span == Span::kAnswer && !last_ && rows_.empty()};
+  }
 
   Recogniser::Place place_of(const LogitsRow& row) {
     if (rows_.empty() && !last_) return recogniser_.start();
@@ -89,6 +102,7 @@ class Constraint : public LogitsProcessor {
   std::optional<ThinkSpan> think_;
   std::vector<Row> rows_;  // of the present step
   std::optional<Row> last_;
+  std::optional<Row> upcoming_;  // that allowed() was asked for
 };
 
 }  // namespace
