@@ -66,6 +66,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text.encode())
 
+    def do_GET(self):
+        text = json.dumps({"data": [{"id": "big"}]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
     def log_message(self, *_):
         pass
 
@@ -163,6 +171,21 @@ class Misbehaving(Program):
         self.environment["WEFT_REMOTE_TEST_URL"] = "ftp://x"
         self.assertIn("remote.test.url", self.weft("complete", "hi", code=2).stderr)
         self.assertIn("remote.test.url", self.json("config", "show", model=None))
+
+    def test_doctor_looks_whether_the_server_is_there(self):
+        self.environment["WEFT_MODEL_NAME"] = "remote:test"
+        server = self.stand_in(answer("x"), model="bigg")
+
+        def check():
+            done = subprocess.run([WEFT, "doctor", "--json"], capture_output=True, text=True, env=self.environment)
+            return next(row for row in json.loads(done.stdout)["checks"] if row["check"] == "model")
+
+        self.assertEqual(check()["state"], "warning")
+        self.environment["WEFT_REMOTE_TEST_MODEL"] = "big"
+        self.assertEqual(check()["state"], "ok")
+        server.shutdown()
+        server.server_close()
+        self.assertEqual(check()["state"], "failed")
 
     def test_ask_judges_by_what_the_server_tells(self):
         self.index()

@@ -7,6 +7,7 @@
 #include "inference/remote/answer_builder.h"
 #include "inference/remote/api_error.h"
 #include "inference/remote/embedding_codec.h"
+#include "inference/remote/model_list.h"
 #include "inference/remote/request_codec.h"
 
 namespace weft::inference {
@@ -210,6 +211,16 @@ Result<RemoteEmbeddings> RemoteModel::embed(std::span<const std::string> texts,
   };
   WEFT_TRY_VOID(persist(attempt, stop));
   return made;
+}
+
+Result<std::vector<std::string>> RemoteModel::models(const std::stop_token& stop) const {
+  constexpr milliseconds kLeft{10'000};
+  net::HttpRequest request = request_for("/models", "", kLeft, stop);
+  request.method = "GET";
+  const auto response = http_.send(request);
+  if (!response) return told(response.error());
+  if (!response->ok()) return told(refused(*response).error);
+  return read_models(response->body);
 }
 
 }  // namespace weft::inference

@@ -12,6 +12,7 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/net/http_client.h"
@@ -67,6 +68,9 @@ class RemoteModel {
   /// length.
   Result<RemoteEmbeddings> embed(std::span<const std::string> texts,
                                  const std::stop_token& stop = {}) const;
+  /// What the server calls its models: whether it is there, and lets us in. Tried once. Errors:
+  /// likewise.
+  Result<std::vector<std::string>> models(const std::stop_token& stop = {}) const;
 
  private:
   struct Failure {

@@ -250,6 +250,21 @@ TEST_CASE("completions and embeddings have paths of their own") {
   CHECK(fixture.last_request.starts_with("POST /v1/embeddings "));
 }
 
+TEST_CASE("a server's models are listed") {
+  Fixture fixture({answer(200, "application/json", R"({"data":[{"id":"a"},{},{"id":"b"}]})"),
+                   answer(200, "application/json", "{}"), answer(403, "application/json", "{}")});
+  const RemoteModel model(*fixture.http, kClock, fixture.options, Random(1));
+  const auto names = model.models();
+  REQUIRE(names);
+  CHECK(*names == std::vector<std::string>{"a", "b"});
+  CHECK(fixture.last_request.starts_with("GET /v1/models "));
+  for (const ErrorCode code : {ErrorCode::kCorrupt, ErrorCode::kInvalidArgument}) {
+    const auto failed = model.models();
+    REQUIRE_FALSE(failed);
+    CHECK(failed.error().code == code);
+  }
+}
+
 TEST_CASE("offline refuses, and says how to allow it") {
   net::OfflineHttpClient offline;
   const RemoteModel model(offline, kClock, {.url = "http://127.0.0.1:1/v1"}, Random(1));
