@@ -8,6 +8,7 @@
 #include "cli/grammar_flags.h"
 #include "cli/json_output.h"
 #include "cli/logits_flags.h"
+#include "cli/remote_complete.h"
 #include "cli/span_printer.h"
 #include "cli/text_input.h"
 #include "cli/verbs.h"
@@ -239,6 +240,37 @@ Result<ExitCode> run_lines(Context& context, const Options& options, const Engin
       });
 }
 
+Result<RemotePrompt> remote_prompt(const Context& context, Request request) {
+  if (!request.prefill.empty()) {
+    return remote_cannot(context, "prefill", inference::Capability::kPrefill);
+  }
+  return RemotePrompt{std::move(request.messages), std::move(request.raw_prompt),
+                      std::move(request.generate)};
+}
+
+Result<ExitCode> run_remotely(Context& context, const Options& options, Request request) {
+  for (const auto& [flag, value] :
+       {std::pair("--grammar", &options.grammar.grammar), {"--regex", &options.grammar.regex}}) {
+    if (!value->empty()) return remote_cannot(context, flag, inference::Capability::kGrammars);
+  }
+  if (!options.logits.bias.empty()) {
+    return remote_cannot(context, "--logit-bias", inference::Capability::kLogits);
+  }
+  if (options.logits.penalties.repeat != 1) {
+    return remote_cannot(context, "--repeat-penalty", inference::Capability::kLogits);
+  }
+  const RemoteCompletion how{options.grammar.schema, options.show_thinking};
+  if (options.batch.empty()) {
+    WEFT_TRY(prompt, remote_prompt(context, std::move(request)));
+    return complete_remotely(context, how, prompt);
+  }
+  return complete_lines_remotely(context, how, options.batch, batch_keys(),
+                                 [&](const BatchLine& line) -> Result<RemotePrompt> {
+                                   WEFT_TRY(read, request_of(line, options));
+                                   return remote_prompt(context, std::move(read));
+                                 });
+}
+
 Result<ExitCode> run_complete(Context& context, const Options& options) {
   Request request;
   if (options.batch.empty()) {
@@ -246,6 +278,7 @@ Result<ExitCode> run_complete(Context& context, const Options& options) {
     request = std::move(made);
     WEFT_TRY_VOID(validate(request.generate.sampling));
   }
+  if (remote_name(context.config)) return run_remotely(context, options, std::move(request));
   // What is wrong with it is said before the model is loaded.
   WEFT_TRY(automaton, read_grammar(options.grammar));
   WEFT_TRY(engine, load_engine(context, {.chat = !options.raw}));

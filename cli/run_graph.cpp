@@ -127,7 +127,7 @@ void report(Context& context, const Json& result, const planner::AnyRun& ended,
     Json usage = spend_json(run.spent);
     usage["seconds"] = seconds;
     Json json = {{"result", result}, {"usage", std::move(usage)}, {"nodes", progress.json()}};
-    if (machine.loaded) json["model"] = machine.loaded->name;
+    if (!machine.model_name().empty()) json["model"] = machine.model_name();
     if (!ended.id().empty()) json["run"] = ended.id();
     console.print_json(json);
     return;
