@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "inference/draft_pace.h"
 #include "inference/generate.h"
 #include "inference/logits_chain.h"
 #include "inference/prompt_lookup.h"
@@ -70,6 +71,7 @@ class Decoding {
   bool add(const Draw& draw);
   bool end(FinishReason reason) noexcept;
   void plan();
+  std::vector<TokenId> forced_draft(std::size_t most);
   bool hand_out(std::string_view text);
   bool think(std::string_view text);
 
@@ -82,9 +84,11 @@ class Decoding {
   SpanTracker tracker_;
   LogitsChain chain_;
   PromptLookup lookup_;
+  DraftPace forced_pace_;
   std::vector<float> row_;        // logits that the chain may change
   std::vector<TokenId> history_;  // the prompt and the answer: one more than the model has read
   std::vector<TokenId> next_;
+  bool looked_up_ = false;     // the draft in next_, which is else forced
   std::size_t begun_ = 0;      // rows of the present step, once it has begun
   std::vector<Draw> sampled_;  // not yet part of the answer
   Generation result_;

@@ -44,10 +44,12 @@ struct GenerateOptions {
   std::optional<ThinkSpan> think;  // else all is answer; its text and stop strings have no part
                                    // of thinking, which is told to on_think
   OnText on_think;
-  bool ignore_end_tokens = false;      // goes on past the model's own end: for measurements
-  std::size_t draft_tokens_max = 10;   // looked up in the prompt and verified together: same output
+  bool ignore_end_tokens = false;  // goes on past the model's own end: for measurements
+  /// Tokens looked up in the prompt and verified together: the same output. 0 also reads what a
+  /// grammar forces one by one.
+  std::size_t draft_tokens_max = 10;
   std::shared_ptr<const Hooks> hooks;  // inside the forward pass; null: none
-  std::stop_token stop_token;          // checked before each step
+  std::stop_token stop_token;  // checked before each step
   /// Told of each token of the answer, not of thinking, before its text is handed out, with ln p as
   /// in Generation.
   std::function<void(TokenId id, float log_probability)> on_token;
@@ -66,7 +68,7 @@ struct Usage {
   std::size_t think_tokens = 0;   // its marks included
   std::size_t answer_tokens = 0;
   std::size_t probe_tokens = 0;     // read beside the prompt, to judge the answer
-  std::size_t drafted_tokens = 0;   // that prompt lookup proposed
+  std::size_t drafted_tokens = 0;   // that prompt lookup or a grammar's forced text proposed
   std::size_t accepted_tokens = 0;  // of these, that the model agreed with
 
   friend bool operator==(const Usage&, const Usage&) = default;

@@ -184,4 +184,13 @@ Result<void> LogitsChain::settle(std::size_t kept, std::size_t dropped) {
                         [&](LogitsProcessor& each) { return each.rollback(dropped); });
 }
 
+Result<std::string> LogitsChain::forced(std::span<const TokenId> tokens, std::size_t bytes_max) {
+  std::string text;
+  WEFT_TRY_VOID(each_processor(steps_, "forced()", [&](LogitsProcessor& each) -> Result<void> {
+    if (text.empty()) text = each.forced(tokens, bytes_max);
+    return {};
+  }));
+  return text;
+}
+
 }  // namespace weft::inference

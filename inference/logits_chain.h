@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -36,6 +37,8 @@ class LogitsChain {
   std::span<const std::uint64_t> needed(const LogitsRow& row);
   /// Of the rows begun, the first `kept` are committed and `dropped` ones rolled back.
   Result<void> settle(std::size_t kept, std::size_t dropped);
+  /// What the first processor that leaves no choice says has to come; empty if none does.
+  Result<std::string> forced(std::span<const TokenId> tokens, std::size_t bytes_max);
 
  private:
   using Step = std::variant<LogitBias, TokenMask, Penalties, std::unique_ptr<LogitsProcessor>>;

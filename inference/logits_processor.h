@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -81,6 +82,23 @@ class LogitsProcessor {
   virtual Result<void> commit(std::size_t rows) = 0;
   /// The last `rows` begun are dropped. Never called on one that can't.
   virtual Result<void> rollback(std::size_t rows) = 0;
+
+  /// Asked between steps, within the answer: text that it leaves no choice about after `tokens`,
+  /// whose last is the one drawn from the last row committed; at most `bytes_max` of it. What is
+  /// known is read together, as a draft.
+  virtual std::string forced(std::span<const TokenId> /*tokens*/, std::size_t /*bytes_max*/) {
+    return {};
+  }
+};
+
+/// One whose rows depend on nothing but their tokens.
+class StatelessProcessor : public LogitsProcessor {
+ public:
+  Result<void> begin(std::span<const TokenId> /*tokens*/, std::size_t /*rows*/) override {
+    return {};
+  }
+  Result<void> commit(std::size_t /*rows*/) override { return {}; }
+  Result<void> rollback(std::size_t /*rows*/) override { return {}; }
 };
 
 using LogitsStep =

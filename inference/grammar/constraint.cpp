@@ -74,6 +74,10 @@ class Constraint : public LogitsProcessor {
   }
   Result<void> rollback(std::size_t) override { return {}; }
 
+  std::string forced(std::span<const TokenId> tokens, std::size_t bytes_max) override {
+    return last_ ? recogniser_.forced(after(*last_, tokens.back()), bytes_max) : std::string();
+  }
+
  private:
   /// A position of the answer: what the grammar made of the text before it.
   struct Row {
@@ -89,8 +93,11 @@ class Constraint : public LogitsProcessor {
 
   Recogniser::Place place_of(const LogitsRow& row) {
     if (rows_.empty() && !last_) return recogniser_.start();
-    const Row before = rows_.empty() ? *last_ : rows_.back();
-    const TokenId token = row.tokens.back();
+    return after(rows_.empty() ? *last_ : rows_.back(), row.tokens.back());
+  }
+
+  /// The place after the token that was drawn from a row.
+  Recogniser::Place after(const Row& before, TokenId token) {
     const bool is_text =
         before.span == Span::kAnswer && !(before.may_open && token == think_->open);
     if (!is_text) return before.place;
