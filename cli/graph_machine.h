@@ -17,11 +17,19 @@ namespace weft::cli {
 
 /// Owns what a graph's nodes borrow.
 struct GraphMachine {
+  static constexpr std::size_t kCpuThreads = 2;  // for plain code
+  static constexpr std::size_t kIoThreads = 4;   // for tools and searches
+
+  /// `workers`: threads of either kind; 0 = those.
+  explicit GraphMachine(std::size_t workers = 0)
+      : lanes({.cpu_threads = workers > 0 ? workers : kCpuThreads,
+               .io_threads = workers > 0 ? workers : kIoThreads}) {}
+
   std::optional<Engine> loaded;
   std::optional<inference::Engine> engine;
   std::optional<Remote> remote;  // instead of these two
   SystemTimers timers;
-  Lanes lanes{Lanes::Options{.cpu_threads = 2}};
+  Lanes lanes;
   planner::ThreadExecutor executor{lanes, timers};
   std::unique_ptr<planner::PromptNodes> nodes;
   planner::Runtime runtime{executor};

@@ -2,6 +2,7 @@
 // A node's code with its types erased: one table serves graphs written in C++ and those from files.
 
 #include <concepts>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -53,6 +54,9 @@ struct Function {
   std::function<void(std::shared_ptr<Call>)> start;
   /// Is given all its calls that are ready together, as siblings of a map are.
   std::function<void(std::vector<std::shared_ptr<Call>>)> start_all;
+  /// Of a model's node, for forecasts: the tokens that these arguments would have it read. Empty
+  /// where that can't be told before.
+  std::function<Result<std::vector<std::int32_t>>(Arguments)> prompt;
   /// What a trace's key knows of the code beside its node's path and version: of a model's node the
   /// weights, template and options, of a tool's its program. Another one, and nothing that was
   /// recorded of the node holds any more.

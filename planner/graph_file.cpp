@@ -9,6 +9,7 @@
 
 #include "base/nearest.h"
 #include "planner/graph_file_reader.h"
+#include "planner/graph_tuning.h"
 #include "tools/json_text.h"
 #include "tools/program_tool.h"
 
@@ -34,7 +35,7 @@ Names with(Names names, const Names& more) {
 
 Result<LoadedGraph> Reader::read() {
   WEFT_TRY_VOID(only(json_, {"$schema", "format", "about", "inputs", "tools", "nodes", "result",
-                             "budget", "timeout_s"}));
+                             "budget", "timeout_s", "tune"}));
   WEFT_TRY(format, text(json_, "format"));
   if (format != "weft-graph-1") {
     return wrong("its \"format\" is " + tools::shown(Json(format)) + ", not \"weft-graph-1\"");
@@ -53,6 +54,7 @@ Result<LoadedGraph> Reader::read() {
     limit = *read;
   }
   WEFT_TRY(timeout, number_or(json_, "timeout_s", 0, 0, 1e6));
+  if (json_.contains("tune")) WEFT_TRY_VOID(read_tuning(json_["tune"]));
   return LoadedGraph{AnyProgram(std::move(body)),
                      limit,
                      std::chrono::nanoseconds(static_cast<std::int64_t>(timeout * 1e9)),

@@ -435,6 +435,50 @@ class Program(unittest.TestCase):
         over = self.weft(*arguments, "--allow-tools", "--budget", "calls=1", code=1)
         self.assertIn("the budget has no room for 1 more call", over.stderr)
 
+    def test_runs_are_learned_from_and_the_next_is_forecast(self):
+        graph = str(self.GRAPHS / "word_counts.json")
+        first = [graph, "-i", "text=a b a\nc c d"]
+        blind = self.json("predict", *first)
+        self.assertEqual((blind["runs_known"], blind["unknown"][0]), (0, "each/counts"))
+        self.assertEqual(blind["calls"]["mean"], 2)  # a line each, which plain code tells before
+        self.weft("run", *first, "--allow-tools", "--no-stats")
+        self.assertEqual(self.json("predict", *first)["runs_known"], 0)
+        for _ in range(3):
+            self.weft("run", *first, "--allow-tools")
+        other = [graph, "-i", "text=a\nb\nc\nd"]
+        known = self.json("predict", *other)
+        self.assertEqual((known["runs_known"], known["calls"]["mean"], known["calls"]["sd"]), (3, 4, 0))
+        self.assertNotIn("each/counts", known["unknown"])
+        self.assertGreater(known["seconds"]["mean"], 0)
+        over = self.weft("predict", *other, "--budget", "calls=3", code=4)
+        self.assertIn("ends for lack of budget with a chance of 100.0 %", over.stdout)
+        run = self.json("run", *other, "--allow-tools", "--record")
+        self.assertEqual(run["forecast"]["calls"]["predicted"], 4)
+        shown = self.json("trace", "show", run["run"])
+        self.assertEqual(shown["comparison"]["calls"]["measured"], 4)
+        self.assertEqual(shown["forecast"]["calls"]["mean"], 4)
+        self.assertIn("calls: 4, forecast 4 (80 %: 4 to 4), inside", self.weft("trace", "show", run["run"]).stdout)
+
+    def test_a_graph_is_tuned_by_what_its_file_lists(self):
+        graph = self.docs / "tuned.json"
+        graph.write_text(json.dumps({
+            "format": "weft-graph-1", "inputs": [{"name": "text"}], "result": "length", "nodes": [
+                {"name": "parts", "kind": "split_blocks", "bytes_max": 10, "inputs": ["text"]},
+                {"name": "length", "kind": "count", "inputs": ["parts"]}],
+            "tune": {"size": {"node": "parts", "option": "bytes_max", "values": [5, 10]}}}))
+        arguments = [str(graph), "-i", "text=" + "x" * 10]
+        self.assertIn("--expect VALUE", self.weft("tune", *arguments, "--error", "0.1", code=2).stderr)
+        self.assertIs(self.json("run", *arguments, "--expect", "1")["right"], True)
+        graph.write_text(graph.read_text().replace('"bytes_max": 10', '"bytes_max": 5'))
+        self.assertIs(self.json("run", *arguments, "--expect", "1")["right"], False)
+        picture = self.docs / "front.svg"
+        tuned = self.json("tune", *arguments, "--error", "0.5", "--svg", str(picture))
+        self.assertEqual((tuned["tried"], tuned["within"]), (2, 1))
+        self.assertEqual((tuned["front"][0]["size"], tuned["front"][0]["error"]), (10, 0))
+        self.assertTrue(picture.read_text().startswith("<svg"))
+        self.weft("tune", *arguments, "--timeout", "0.000000001", code=4)
+        self.assertIn('has no "tune"', self.weft("tune", str(self.GRAPHS / "summary.json"), code=2).stderr)
+
     def test_a_graph_says_what_is_wrong_with_it_or_its_inputs(self):
         graph = str(self.GRAPHS / "word_counts.json")
         self.assertIn("give it with --input text=VALUE", self.weft("run", graph, code=2).stderr)

@@ -56,7 +56,7 @@ class ModelNodes final : public PromptNodes {
  private:
   using Calls = std::vector<std::shared_ptr<Call>>;
   using Encode =
-      std::function<Result<std::vector<inference::TokenId>>(const inference::Model&, const Call&)>;
+      std::function<Result<std::vector<inference::TokenId>>(const inference::Model&, Arguments)>;
   struct Plan {  // of a function
     inference::GenerateOptions options;
     std::size_t inputs = 1;
