@@ -15,6 +15,8 @@
 
 namespace weft::planner {
 
+struct Body;
+
 using Arguments = std::span<const Value* const>;
 
 /// An attempt that ends later, from any thread: by the first finish(), a stop or its timeout,
@@ -45,7 +47,7 @@ class Done {
   std::shared_ptr<Call> call_;
 };
 
-/// Exactly one of run, start and start_all is set.
+/// Exactly one of run, start, start_all and expand is set.
 struct Function {
   std::vector<const Type*> inputs;
   const Type* output = nullptr;
@@ -53,6 +55,10 @@ struct Function {
   std::function<void(std::shared_ptr<Call>)> start;
   /// Is given all its calls that are ready together, as siblings of a map are.
   std::function<void(std::vector<std::shared_ptr<Call>>)> start_all;
+  /// Of a plan's node: the graph that takes its place, made from what it is given. That graph's
+  /// inputs are the node's but for the first, the document, and its result is an `output`. It is
+  /// called under the run's lock and calls nothing outside; the same document, the same graph.
+  std::function<Result<std::shared_ptr<const Body>>(Arguments)> expand;
   /// What a trace's key knows of the code beside its node's path and version: of a model's node the
   /// weights, template and options, of a tool's its program. Another one, and nothing that was
   /// recorded of the node holds any more.

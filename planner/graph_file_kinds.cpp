@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "inference/sampler.h"
+#include "planner/graph_file_form.h"
 #include "planner/json_value.h"
 #include "planner/nodes/score.h"
 #include "planner/nodes/text.h"
@@ -122,6 +123,7 @@ Result<MadeCode> make_llm(const CodeRequest& request) {
     return wrong("all " + std::to_string(samples) +
                  " samples would be the same: set \"temperature\" above 0");
   }
+  WEFT_TRY(form, read_form(json, request.parts));
   const auto count = static_cast<std::size_t>(samples);
   MadeCode made{.policy = ModelNodes::policy(prompt_tokens, options, count)};
   if (request.parts.model == nullptr) {
@@ -129,12 +131,14 @@ Result<MadeCode> make_llm(const CodeRequest& request) {
     made.code = stand_in(Types(request.inputs.size(), type_of<Text>()), type, kNoModel);
     return made;
   }
+  WEFT_TRY_VOID(hold_to(form, *request.parts.model, options));
   made.code =
       request.parts.model->prompt({.prompt = *request.prompt,
                                    .system = std::move(system),
                                    .is_raw = is_raw,
                                    .samples = count,
                                    .prompt_tokens_max = static_cast<std::size_t>(prompt_tokens),
+                                   .form = std::move(form.source),
                                    .options = std::move(options)});
   return made;
 }
@@ -293,7 +297,8 @@ const std::vector<CodeKind>& code_kinds() {
   static const std::vector<CodeKind> kinds = {
       {"llm",
        {"prompt", "prompt_file", "system", "raw", "samples", "max_tokens", "temperature", "top_k",
-        "top_p", "min_p", "seed", "stop", "prompt_tokens_max"},
+        "top_p", "min_p", "seed", "stop", "prompt_tokens_max", "schema", "schema_file", "grammar",
+        "regex"},
        "prompt",
        make_llm},
       {"score", {"mean", "prompt_tokens_max"}, nullptr, make_score},

@@ -144,10 +144,20 @@ FunctionPtr ModelNodes::prompt(PromptNode node) {
                      std::to_string(plan.samples) + "; system " +
                      std::to_string(node.system.size()) + ' ' + node.system + "; template " +
                      node.prompt.source();
+  if (!node.form.empty()) plan.fingerprint += "; form " + node.form;
   plan.encode = [node = std::move(node)](const inference::Model& model, const Call& call) {
     return as_prompt(node, model, call);
   };
   return function(std::move(plan));
+}
+
+Result<std::shared_ptr<const inference::grammar::TokenTrie>> ModelNodes::trie() {
+  const std::lock_guard lock(mutex_);
+  if (trie_ == nullptr) {
+    WEFT_TRY(made, inference::grammar::TokenTrie::of(engine_.model().tokenizer()));
+    trie_ = std::move(made);
+  }
+  return trie_;
 }
 
 Policy ModelNodes::policy(std::int64_t prompt_tokens_max, const inference::GenerateOptions& options,

@@ -17,6 +17,7 @@
 
 #include "base/lanes.h"
 #include "inference/engine.h"
+#include "inference/grammar/token_trie.h"
 #include "planner/function.h"
 #include "planner/policy.h"
 #include "planner/prompt_template.h"
@@ -32,6 +33,8 @@ struct PromptNode {
   bool is_raw = false;
   std::size_t samples = 1;            // answers to one prompt; engine.h says with which seeds
   std::size_t prompt_tokens_max = 0;  // a longer one fails; 0 = what the context holds
+  /// What options.logits hold its answers to, as it was written: a trace's key knows it by this.
+  std::string form;
   inference::GenerateOptions options;
 };
 
@@ -61,6 +64,10 @@ class ModelNodes {
   /// answer's text or, with more samples than one, the list of them; there it fails if one does.
   /// Errors: also kResourceExhausted for a prompt beyond prompt_tokens_max.
   FunctionPtr prompt(PromptNode node);
+
+  /// The vocabulary's, for answers that follow a grammar; made when first asked for. Errors: those
+  /// of TokenTrie::of().
+  Result<std::shared_ptr<const inference::grammar::TokenTrie>> trie();
 
   /// A policy that sets aside what one such node can spend at most, given its longest prompt.
   static Policy policy(std::int64_t prompt_tokens_max, const inference::GenerateOptions& options,
@@ -102,6 +109,7 @@ class ModelNodes {
   int queued_ = 0;                                     // chains of steps on the lane
   std::unordered_set<std::shared_ptr<Call>> running_;  // submitted and not ended
   std::deque<Waiting> waiting_;
+  std::shared_ptr<const inference::grammar::TokenTrie> trie_;
 };
 
 }  // namespace weft::planner
