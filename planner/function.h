@@ -16,6 +16,8 @@
 
 namespace weft::planner {
 
+struct Body;
+
 using Arguments = std::span<const Value* const>;
 
 /// An attempt that ends later, from any thread: by the first finish(), a stop or its timeout,
@@ -46,7 +48,7 @@ class Done {
   std::shared_ptr<Call> call_;
 };
 
-/// Exactly one of run, start and start_all is set.
+/// Exactly one of run, start, start_all and expand is set.
 struct Function {
   std::vector<const Type*> inputs;
   const Type* output = nullptr;
@@ -57,6 +59,10 @@ struct Function {
   /// Of a model's node, for forecasts: the tokens that these arguments would have it read. Empty
   /// where that can't be told before.
   std::function<Result<std::vector<std::int32_t>>(Arguments)> prompt;
+  /// Of a plan's node: the graph that takes its place, made from what it is given. That graph's
+  /// inputs are the node's but for the first, the document, and its result is an `output`. It is
+  /// called under the run's lock and calls nothing outside; the same document, the same graph.
+  std::function<Result<std::shared_ptr<const Body>>(Arguments)> expand;
   /// What a trace's key knows of the code beside its node's path and version: of a model's node the
   /// weights, template and options, of a tool's its program. Another one, and nothing that was
   /// recorded of the node holds any more.

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "inference/sampler.h"
+#include "planner/graph_file_form.h"
 #include "planner/json_value.h"
 #include "planner/nodes/model.h"
 #include "planner/nodes/score.h"
@@ -123,6 +124,7 @@ Result<MadeCode> make_llm(const CodeRequest& request) {
     return wrong("all " + std::to_string(samples) +
                  " samples would be the same: set \"temperature\" above 0");
   }
+  WEFT_TRY(form, read_form(json, request.parts));
   const auto count = static_cast<std::size_t>(samples);
   if (request.parts.model == nullptr) {
     const Type* type = samples > 1 ? type_of<Texts>() : type_of<Text>();
@@ -134,7 +136,9 @@ Result<MadeCode> make_llm(const CodeRequest& request) {
                   .is_raw = is_raw,
                   .samples = count,
                   .prompt_tokens_max = static_cast<std::size_t>(prompt_tokens),
+                  .form = {},
                   .options = std::move(options)};
+  if (form.automaton != nullptr) WEFT_TRY_VOID(request.parts.model->hold(node, form));
   MadeCode made{.policy = request.parts.model->policy_of(node)};
   made.code = request.parts.model->prompt(std::move(node));
   return made;
@@ -299,7 +303,8 @@ const std::vector<CodeKind>& code_kinds() {
   static const std::vector<CodeKind> kinds = {
       {"llm",
        {"prompt", "prompt_file", "system", "raw", "samples", "max_tokens", "temperature", "top_k",
-        "top_p", "min_p", "seed", "stop", "prompt_tokens_max"},
+        "top_p", "min_p", "seed", "stop", "prompt_tokens_max", "schema", "schema_file", "grammar",
+        "regex"},
        "prompt",
        make_llm},
       {"score", {"mean", "prompt_tokens_max"}, nullptr, make_score},

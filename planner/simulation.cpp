@@ -54,10 +54,11 @@ std::shared_ptr<const Body> Simulation::replace_code(const Body& body) {
   auto copy = std::make_shared<Body>(body);
   for (Node& node : copy->nodes) {
     const std::size_t index = next_++;
-    if (node.kind == NodeKind::kAsk) {  // somebody who answers after the time that is expected
+    // Somebody who answers after the time that is expected, or a plan, which nobody knows yet.
+    if (node.kind == NodeKind::kAsk || node.kind == NodeKind::kPlan) {
       node.kind = NodeKind::kCode;
       auto code = std::make_shared<Function>();
-      code->inputs = {body.slots[node.inputs[0]].type};
+      for (const Slot slot : node.inputs) code->inputs.push_back(body.slots[slot].type);
       code->output = body.slots[node.output].type;
       code->run = [this, index](Ctx& ctx, Arguments in) { return run_node(ctx, index, in); };
       node.code = std::move(code);

@@ -53,6 +53,7 @@ class Planner {
       switch (plan_.positions[i].what().kind) {
         case NodeKind::kCode:
         case NodeKind::kAsk:
+        case NodeKind::kPlan:
           plan_code(i);
           break;
         case NodeKind::kMap:

@@ -7,6 +7,7 @@
 
 #include "base/guard.h"
 #include "inference/chat_prompt.h"
+#include "inference/grammar/constraint.h"
 
 namespace weft::planner {
 namespace {
@@ -144,10 +145,29 @@ FunctionPtr ModelNodes::prompt(PromptNode node) {
                      std::to_string(plan.samples) + "; system " +
                      std::to_string(node.system.size()) + ' ' + node.system + "; template " +
                      node.prompt.source();
+  if (!node.form.empty()) plan.fingerprint += "; form " + node.form;
   plan.encode = [node = std::move(node)](const inference::Model& model, Arguments in) {
     return as_prompt(node, model, in);
   };
   return function(std::move(plan));
+}
+
+Result<std::shared_ptr<const inference::grammar::TokenTrie>> ModelNodes::trie() {
+  const std::lock_guard lock(mutex_);
+  if (trie_ == nullptr) {
+    WEFT_TRY(made, inference::grammar::TokenTrie::of(engine_.model().tokenizer()));
+    trie_ = std::move(made);
+  }
+  return trie_;
+}
+
+Result<void> ModelNodes::hold(PromptNode& node, const AnswerForm& form) {
+  WEFT_TRY(vocabulary, trie());
+  // Last: what the other steps make likelier must still fit.
+  node.options.logits.emplace_back(
+      inference::grammar::constrain(form.automaton, vocabulary, {node.options.think}));
+  node.form = form.source;
+  return {};
 }
 
 Policy ModelNodes::policy(std::int64_t prompt_tokens_max, const inference::GenerateOptions& options,

@@ -17,6 +17,7 @@
 
 #include "base/lanes.h"
 #include "inference/engine.h"
+#include "inference/grammar/token_trie.h"
 #include "planner/function.h"
 #include "planner/nodes/prompt.h"
 
@@ -45,9 +46,14 @@ class ModelNodes final : public PromptNodes {
   FunctionPtr chat(inference::GenerateOptions options);
 
   FunctionPtr prompt(PromptNode node) override;
+  Result<void> hold(PromptNode& node, const AnswerForm& form) override;
   Policy policy_of(const PromptNode& node) const override {
     return policy(static_cast<std::int64_t>(node.prompt_tokens_max), node.options, node.samples);
   }
+
+  /// The vocabulary's, for answers that follow a grammar; made when first asked for. Errors: those
+  /// of TokenTrie::of().
+  Result<std::shared_ptr<const inference::grammar::TokenTrie>> trie();
 
   /// A policy that sets aside what one such node can spend at most, given its longest prompt.
   static Policy policy(std::int64_t prompt_tokens_max, const inference::GenerateOptions& options,
@@ -89,6 +95,7 @@ class ModelNodes final : public PromptNodes {
   int queued_ = 0;                                     // chains of steps on the lane
   std::unordered_set<std::shared_ptr<Call>> running_;  // submitted and not ended
   std::deque<Waiting> waiting_;
+  std::shared_ptr<const inference::grammar::TokenTrie> trie_;
 };
 
 }  // namespace weft::planner

@@ -10,6 +10,8 @@ namespace {
 using inference::RemoteAnswer;
 using inference::RemoteFinish;
 
+constexpr std::string_view kSchema = "schema ";  // how such a form's source begins
+
 /// All that decides how the server is asked; what it runs, nobody here knows.
 std::string describe(const inference::RemoteModel& model, const PromptNode& node) {
   const inference::SamplingOptions& sampling = node.options.sampling;
@@ -30,7 +32,8 @@ std::string describe(const inference::RemoteModel& model, const PromptNode& node
     text += ' ' + stop;
   }
   add("system", node.system.size());
-  return text + ' ' + node.system + "; template " + node.prompt.source();
+  text += ' ' + node.system + "; template " + node.prompt.source();
+  return node.form.empty() ? text : text + "; form " + node.form;
 }
 
 Result<RemoteAnswer> ask(const inference::RemoteModel& model, const PromptNode& node,
@@ -84,6 +87,7 @@ Result<Value> run(const inference::RemoteModel& model, const PromptNode& node, C
   for (const Value* value : in) texts.push_back(value->as<std::string>());
   WEFT_TRY(prompt, node.prompt.render_in_order(texts));
   WEFT_TRY(settings, inference::remote_settings(node.options));
+  if (!node.form.empty()) settings.json_schema = node.form.substr(kSchema.size());
   std::vector<std::string> answers;
   for (std::size_t i = 0; i < node.samples; ++i) {
     WEFT_TRY(answer, ask(model, node, prompt.text, settings, ctx.stop()));
@@ -109,6 +113,16 @@ FunctionPtr RemoteNodes::prompt(PromptNode node) {
     return planner::run(model_, node, ctx, in);
   };
   return made;
+}
+
+Result<void> RemoteNodes::hold(PromptNode& node, const AnswerForm& form) {
+  if (node.is_raw || !form.source.starts_with(kSchema)) {
+    return Error{ErrorCode::kUnsupported,
+                 "a remote model can be held to a \"schema\" alone, and not with \"raw\": leave "
+                 "that out, or take a model in this process"};
+  }
+  node.form = form.source;
+  return {};
 }
 
 Policy RemoteNodes::policy_of(const PromptNode& node) const {

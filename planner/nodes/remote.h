@@ -21,6 +21,8 @@ class RemoteNodes final : public PromptNodes {
   /// in what is put into a raw prompt, so such a node is refused when run. Errors when run: those
   /// of RemoteModel and remote_settings(); kUnsupported for a raw prompt with inputs; kCancelled.
   FunctionPtr prompt(PromptNode node) override;
+  /// By the server: a JSON Schema alone, of a chat. Errors: kUnsupported else.
+  Result<void> hold(PromptNode& node, const AnswerForm& form) override;
   Policy policy_of(const PromptNode& node) const override;
 
  private:
