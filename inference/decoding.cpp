@@ -112,7 +112,8 @@ std::span<const std::uint64_t> Decoding::needed(std::size_t i) {
 void Decoding::read(std::size_t i, std::span<const float> logits) {
   if (!expects(i)) return;
   if (!chain_.empty()) {
-    row_.assign(logits.begin(), logits.end());
+    // By pointers: between iterators of a span, g++ 12 copies value by value.
+    row_.assign(logits.data(), logits.data() + logits.size());
     auto applied =
         chain_.apply({row_, tokens_before(i), result_.usage.prompt_tokens, i, tracker_.span()});
     if (!applied) {

@@ -108,7 +108,8 @@ Result<void> Session::State::hand_out(std::size_t first, std::size_t count, cons
                                  .on_row =
                                      [&](std::size_t i, std::span<const float> row) {
                                        on_row.take(i, row);
-                                       if (i + 1 == count) logits.assign(row.begin(), row.end());
+                                       if (i + 1 == count)
+                                         logits.assign(row.data(), row.data() + row.size());
                                      }});
 }
 

@@ -31,7 +31,7 @@ Result<void> StepLogits::hand_out(StepRunner& runner, const Rows& rows, std::siz
   }
   hidden_.resize(width_);
   WEFT_TRY_VOID(runner.hidden(rows.first + i, hidden_));
-  extended_.assign(logits.begin(), logits.end());
+  extended_.assign(logits.data(), logits.data() + logits.size());
   extended_.resize(vocabulary_ + hooks->head.count);
   head_logits(hooks->head.weights, hidden_, std::span(extended_).subspan(vocabulary_));
   rows.on_row(i, extended_);
