@@ -4,6 +4,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "cli/model_weights.h"
 #include "cli/models.h"
 #include "cli/text.h"
 #include "cli/text_input.h"
@@ -210,7 +211,8 @@ Result<ExitCode> inspect(Context& context, const std::string& name, bool with_te
 }  // namespace
 
 void add_model(CLI::App& app, Parsed& parsed) {
-  auto* verb = app.add_subcommand("model", "List, fetch, look into, check and remove models");
+  auto* verb = app.add_subcommand(
+      "model", "List, fetch, look into, check, remove, quantise and merge models");
   verb->require_subcommand(1);
   const auto name = std::make_shared<std::string>();
   const auto local_name = std::make_shared<std::string>();
@@ -253,6 +255,10 @@ void add_model(CLI::App& app, Parsed& parsed) {
   remove_verb->callback([&parsed, name] {
     parsed.action = [=](Context& context) { return remove(context, *name); };
   });
+
+  add_model_quantize(*verb, parsed);
+  add_model_merge(*verb, parsed);
+  add_model_diff(*verb, parsed);
 }
 
 }  // namespace weft::cli

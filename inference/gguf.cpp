@@ -169,6 +169,19 @@ std::vector<std::string_view> GgufFile::keys() const {
   return keys;
 }
 
+std::span<const std::byte> GgufFile::encoded(std::string_view key) const noexcept {
+  const Entry* entry = state_->header.find(key);
+  if (entry == nullptr) return {};
+  const std::uint64_t start = entry->key_offset - sizeof(std::uint64_t);  // of the key's length
+  std::uint64_t end = entry->value_offset;
+  if (entry->type == ValueType::kString) {
+    for (std::uint64_t i = 0; i < entry->count; ++i) state_->header.string_at(end);
+  } else {
+    end += entry->count * gguf::fixed_size(entry->type);
+  }
+  return state_->header.at(start, end - start);
+}
+
 std::string GgufFile::describe(std::string_view key) const {
   const Entry* entry = state_->header.find(key);
   if (entry == nullptr) return "";

@@ -48,6 +48,9 @@ class GgufFile {
 
   bool has(std::string_view key) const noexcept;
   std::vector<std::string_view> keys() const;  // in file order
+  /// The key, type and value as they lie in the file, to be written to another; borrowed from this.
+  /// Empty if the key is missing.
+  std::span<const std::byte> encoded(std::string_view key) const noexcept;
   /// A short rendering for people: scalars as they are, arrays as "[type x count] first, ...".
   std::string describe(std::string_view key) const;
 

@@ -283,6 +283,29 @@ Result<ModelEntry> ModelStore::pull_from_file(const std::string& source,
   return install(entry, fill, options, is_folder);
 }
 
+Result<ModelEntry> ModelStore::make(const std::string& name, const std::string& source,
+                                    const std::function<Result<void>(const fs::path&)>& write,
+                                    const PullOptions& options) {
+  return guarded([&]() -> Result<ModelEntry> {
+    if (const auto present = read_entry(name)) {
+      return Error{ErrorCode::kAlreadyExists, "a model " + name + " from " + present->source +
+                                                  " is here already; remove it first (weft model "
+                                                  "rm " +
+                                                  name + "), or choose another name"};
+    }
+    ModelEntry entry;
+    entry.name = name;
+    entry.source = source;
+    const auto fill = [&](const PullJob& job) -> Result<std::vector<CatalogFile>> {
+      const std::string file = name + std::string(kSuffix);
+      WEFT_TRY(path, part_path(job, file));
+      WEFT_TRY_VOID(write(path));
+      return std::vector<CatalogFile>{{file, 0, ""}};
+    };
+    return install(std::move(entry), fill, options, false);
+  });
+}
+
 Result<ModelEntry> ModelStore::install(ModelEntry entry, const Fill& fill,
                                        const PullOptions& options, bool as_folder) {
   WEFT_TRY_VOID(check_model_name(entry.name));

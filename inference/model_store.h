@@ -70,6 +70,13 @@ class ModelStore {
   /// kResourceExhausted (disk), kPermissionDenied (offline), kNetwork, kIo, kCancelled.
   Result<ModelEntry> pull(const std::string& source, const PullOptions& options = {});
 
+  /// Makes a model of this machine: `write` makes the GGUF file at the path that it gets, and may
+  /// put others beside it meanwhile. `source` says where it came from, as "quantize:..." does.
+  /// Errors: kAlreadyExists if there is a model of that name; those of `write` and of pull().
+  Result<ModelEntry> make(const std::string& name, const std::string& source,
+                          const std::function<Result<void>(const std::filesystem::path&)>& write,
+                          const PullOptions& options = {});
+
   /// Known and present models, by name. One of the catalog that lacks files of it counts as absent.
   /// Errors: kIo; a broken manifest counts as absent.
   Result<std::vector<ModelEntry>> list() const;

@@ -13,19 +13,22 @@ namespace {
 constexpr std::size_t kWindowMin = 4;  // smaller ones would score nothing
 
 Result<double> score_window(Session& session, std::vector<TokenId> window,
-                            const std::stop_token& stop) {
+                            const PerplexityOptions& options) {
   const Tokenizer& tokenizer = session.model().tokenizer();
   if (tokenizer.adds_bos() && tokenizer.bos()) window.front() = *tokenizer.bos();
   WEFT_TRY_VOID(session.truncate(0));
   double nll = 0;
+  Result<void> taken;
   // Nobody asks what follows the last token, so it isn't read.
   const auto read = std::span<const TokenId>(window).first(window.size() - 1);
   WEFT_TRY_VOID(session.append_each(
       read, window.size() / 2,
       [&](std::size_t i, std::span<const float> logits) {
         nll -= static_cast<double>(log_probability(logits, window[i + 1]));
+        if (options.on_logits && taken) taken = options.on_logits(logits);
       },
-      stop));
+      options.stop));
+  WEFT_TRY_VOID(taken);
   return nll;
 }
 
@@ -49,7 +52,7 @@ Result<Perplexity> perplexity(Session& session, std::span<const TokenId> ids,
   Perplexity result;
   for (std::size_t i = 0; i < windows; ++i) {
     const auto window = ids.subspan(i * options.window, options.window);
-    WEFT_TRY(nll, score_window(session, {window.begin(), window.end()}, options.stop));
+    WEFT_TRY(nll, score_window(session, {window.begin(), window.end()}, options));
     result.nll_per_window.push_back(nll);
     result.nll += nll;
     result.tokens += options.window - 1 - options.window / 2;

@@ -19,6 +19,8 @@ struct PerplexityOptions {
   std::size_t windows_max = 0;  // 0 = all whole windows of the text
   std::stop_token stop;
   std::function<void(std::size_t done, std::size_t total)> on_window;
+  /// Gets the logits (vocabulary) of each scored place, in order; its error ends the scoring.
+  std::function<Result<void>(std::span<const float> logits)> on_logits;
 };
 
 struct Perplexity {

@@ -99,6 +99,17 @@ const SafetensorsTensor* SafetensorsFile::tensor(std::string_view name) const no
   return found == state_->by_name.end() ? nullptr : found->second;
 }
 
+Result<void> SafetensorsFile::read(const SafetensorsTensor& tensor, std::uint64_t offset,
+                                   std::span<std::byte> out) const {
+  if (offset > tensor.size_bytes || out.size() > tensor.size_bytes - offset) {
+    return Error{ErrorCode::kInvalidArgument, "bytes " + std::to_string(offset) + " to " +
+                                                  std::to_string(offset + out.size()) +
+                                                  " of tensor '" + tensor.name + "', which has " +
+                                                  std::to_string(tensor.size_bytes)};
+  }
+  return state_->file.read(tensor.offset + offset, out);
+}
+
 Result<void> SafetensorsFile::read_rows(const SafetensorsTensor& tensor, std::uint64_t first,
                                         std::uint64_t count, std::span<float> out) const {
   const std::uint64_t rows = tensor.rows();

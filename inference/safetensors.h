@@ -56,6 +56,10 @@ class SafetensorsFile {
   std::span<const SafetensorsTensor> tensors() const noexcept;  // by offset
   const SafetensorsTensor* tensor(std::string_view name) const noexcept;
 
+  /// Fills `out` with the tensor's bytes from its byte `offset` on, whatever the dtype.
+  /// Errors: kInvalidArgument for bytes that it doesn't have; kIo if the file shrank.
+  Result<void> read(const SafetensorsTensor& tensor, std::uint64_t offset,
+                    std::span<std::byte> out) const;
   /// Rows [first, first + count) as floats into `out` (count, row_length).
   /// Errors: kInvalidArgument for other rows or another size; kUnsupported for a dtype without
   /// `type`; kIo if the file shrank.

@@ -10,6 +10,7 @@ import pathlib
 import re
 import resource
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -146,6 +147,43 @@ class Program(unittest.TestCase):
         self.assertIn("the database itself",
                       self.weft("backup", self.home.name + "/data/weft.db", "--overwrite", code=2).stderr)
         self.assertEqual(self.json("collection", "list")["collections"][0]["documents"], 2)
+
+    def write_model(self, name, change=0.0):
+        """A GGUF file of one matrix of 32 x 64 floats, the first row of which is changed."""
+        def text(string):
+            return struct.pack("<Q", len(string)) + string.encode()
+        values = [((i * 37) % 101 - 50) / 500 + (change if i < 64 else 0) for i in range(32 * 64)]
+        header = b"GGUF" + struct.pack("<IQQ", 3, 1, 2)
+        header += text("general.architecture") + struct.pack("<I", 8) + text("llama")
+        header += text("tokenizer.ggml.tokens") + struct.pack("<IIQ", 9, 8, 2) + text("a") + text("b")
+        header += text("blk.0.attn_q.weight") + struct.pack("<IQQIQ", 2, 64, 32, 0, 0)
+        path = pathlib.Path(self.home.name, name)
+        path.write_bytes(header + bytes(-len(header) % 32) + struct.pack(f"<{len(values)}f", *values))
+        return str(path)
+
+    def test_models_are_quantised_compared_and_merged(self):
+        base, tuned = self.write_model("base.gguf"), self.write_model("tuned.gguf", 0.25)
+        small = self.json("model", "quantize", base, "small", "--type", "q4_0")
+        self.assertEqual((small["name"], small["weights"], small["bits_per_weight"]), ("small", 2048, 4.5))
+        self.assertEqual(self.json("model", "inspect", "small")["tensor_types"], {"Q4_0": 1})
+        sources = {model["name"]: model["source"] for model in self.json("model", "list")["models"]}
+        self.assertEqual(sources["small"], f"quantize:{base} --type q4_0")
+        self.assertIn("is here already", self.weft("model", "quantize", base, "small", "--type", "f16", code=1).stderr)
+        out, delta = self.home.name + "/out.gguf", self.home.name + "/delta.safetensors"
+        self.assertIn("--allow-requantize", self.weft("model", "quantize", "small", out, "--type", "q8_0", code=1).stderr)
+        self.assertEqual(self.json("model", "diff", base, tuned, "--output", delta)["changed"], 64)
+        self.weft("model", "merge", "--base", base, "--delta", delta, "--output", out)
+        self.assertEqual(pathlib.Path(out).read_bytes(), pathlib.Path(tuned).read_bytes())
+        self.assertIn("--force", self.weft("model", "merge", "--base", base, tuned, "--output", out, code=1).stderr)
+        self.weft("model", "merge", "--base", base, "--method", "task", tuned + ":1", "--output", out, "--force")
+        self.assertEqual(pathlib.Path(out).read_bytes(), pathlib.Path(tuned).read_bytes())
+        self.weft("model", "merge", "--base", base, "--method", "dare-ties", tuned + ":0.5", base + ":0.5", "--drop", "0.5",
+                  "--output", out, "--force", "--type", "q8_0")
+        self.assertEqual(self.json("model", "inspect", out)["tensor_types"], {"Q8_0": 1})
+        self.assertIn("fingerprint", self.weft("model", "merge", "--base", tuned, "--delta", delta, "--output", out,
+                                               "--force", code=1).stderr)
+        for wrong in (["--method", "median", tuned], ["--method", "task", "--drop", "0.5", tuned], []):
+            self.weft("model", "merge", "--base", base, *wrong, "--output", "x", code=2)
 
     def test_waiting_for_standard_input_can_be_interrupted(self):
         process = subprocess.Popen([WEFT, "tokenize"], env=self.environment(), stdin=subprocess.PIPE,
