@@ -77,7 +77,7 @@ TEST_CASE(
           return inside.node(
               "double", [](Ctx&, const Int& i) { return 2 * i; }, policy, state);
         },
-        [](const Int& i) { return i > 100; }, 9);
+        [](Ctx&, const Int& i) { return i > 100; }, 9);
     const auto program = g.build(twice);
     REQUIRE(program);
     return find_known_values(program->body(), {true}).output;
