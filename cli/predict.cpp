@@ -66,11 +66,14 @@ std::string basis(const GraphStatistics& statistics, const planner::Forecast& fo
             std::to_string(planner::kCalibrationRunsMin) +
             " on the intervals are set by how far off forecasts were\n";
   }
+  std::string unknown;
   for (const std::string& path : forecast.unknown) {
-    text += "nothing is known of " + printable(path) +
-            ": taken to spend the most that it may, to be 1 wide, to go on to its bound\n";
+    unknown += (unknown.empty() ? "" : ", ") + printable(path);
   }
-  return text;
+  if (unknown.empty()) return text;
+  return text + "nothing is known of " + unknown +
+         ": taken to spend the most that they may, lists to have 1 element, loops to go on to "
+         "their bound, branches to go either way\n";
 }
 
 void print(Context& context, const GraphStatistics& statistics, const planner::Forecast& forecast,

@@ -108,7 +108,7 @@ std::vector<NodeForecast> node_forecasts(const SimulationPlan& plan, const Sampl
     const SampleSums::OfNode& of = sums.nodes[i];
     nodes.push_back({.path = plan.positions[i].path,
                      .function = function_key(node),
-                     .is_known = plan.nodes[i].is_known,
+                     .is_known = plan.nodes[i].is_known || plan.nodes[i].is_run,
                      .attempts = of.attempts / samples,
                      .seconds = of.seconds / samples,
                      .prompt_tokens = of.prompt_tokens / samples,

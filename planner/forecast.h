@@ -55,9 +55,10 @@ struct ForecastOptions {
 struct NodeForecast {
   std::string path;  // without indices
   std::string function;
-  bool is_known = false;  // else its policy's `expected` and `cost` were taken, and no failure
-  double attempts = 0;    // all means of a run
-  double seconds = 0;     // work, of parallel ones the sum
+  /// Else its policy's `expected` and `cost` were taken, and no failure. Code that is run is known.
+  bool is_known = false;
+  double attempts = 0;  // all means of a run
+  double seconds = 0;   // work, of parallel ones the sum
   double prompt_tokens = 0;
   double output_tokens = 0;
   double calls = 0;

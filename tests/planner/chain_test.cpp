@@ -24,7 +24,7 @@ double seconds_a_node(int length, int rounds) {
   auto at = g.input<Int>("n");
   for (int i = 0; i < length; ++i) {
     at = g.node(
-        "n" + std::to_string(i), [](Ctx&, const Int& n) { return n + 1; }, {}, at);
+        std::to_string(i), [](Ctx&, const Int& n) { return n + 1; }, {}, at);
   }
   const auto program = *g.build(at);
   VirtualExecutor executor;

@@ -156,6 +156,8 @@ TEST_CASE("statistics as text: a round trip, and what is refused") {
   StatsBook book = collected();
   book.engine("small") = {.prefill_tokens_per_s = 900, .step_seconds = {{1, 0.01}, {8, 0.03}}};
   book.node({.function = "call/call"}).judged.add_error(-0.5);
+  book.add_run({.seconds = 2, .seconds_forecast = 1.5, .output_tokens = 7});
+  book.judgement(100, 20, 3).judged = {.with_answer = 4, .right = 3};
   const auto read = StatsBook::from_json(book.json());
   REQUIRE(read);
   CHECK(*read == book);
