@@ -1,7 +1,6 @@
 #include "agents/remote_answering_agent.h"
 
 #include <algorithm>
-#include <optional>
 #include <utility>
 
 #include "agents/gate.h"
@@ -16,6 +15,7 @@ using Seconds = std::chrono::duration<double>;
 
 constexpr std::string_view kNoScores =
     "the server gives no log-probabilities of the answer's tokens";
+constexpr std::string_view kNoText = "the server's answer is empty";
 
 /// What is shown of an answer while it is made. The gate decides where there are log-probabilities;
 /// else there is nothing to decide by, and all is shown.
@@ -39,7 +39,7 @@ class Reader {
       answer.text = gate_.text();
     } else {
       answer.text = text_;
-      answer.no_confidence = kNoScores;
+      answer.no_confidence = text_.empty() ? kNoText : kNoScores;
     }
   }
   SteadyTime first_shown() const { return is_scored_ ? gate_.first_shown() : first_shown_; }

@@ -4,7 +4,6 @@
 // confidence rests on the other evidence; where the server gives no log-probabilities either, there
 // is none, and the agent doesn't abstain for lack of it.
 
-#include <memory>
 #include <string_view>
 
 #include "agents/answering_agent.h"

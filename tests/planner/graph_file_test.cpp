@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/lanes.h"
+#include "planner/nodes/model.h"
 #include "planner/runtime.h"
 #include "tests/inference/temporary_model.h"
 

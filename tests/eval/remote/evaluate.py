@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+"""The answering agent with the engine in its process, and with llama-server on the same file: do the answers agree?
+
+evaluate.py --weft build/release/bin/weft --models DIR --server build/rivals/avx2/llama-server
+            [--model NAME] [--questions N] [--threads N] [--gap-max X]
+
+Both answer the same questions of xquad_en, greedily, with the same three passages. Between agent and server stands a proxy
+that asks for the two likeliest tokens: where two answers part, it knows by how much the server preferred its token. Weft and
+llama.cpp round differently, so that a near tie may fall either way; a gap above --gap-max (nats) is a failure.
+"""
+import argparse
+import contextlib
+import http.server
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "answers"))
+import common  # noqa: E402
+
+DATA = HERE.parent / "data"
+PASSAGES = 3
+TOKENS = 40
+
+
+class Proxy(http.server.ThreadingHTTPServer):
+    """Passes requests on, with one more alternative asked for; keeps each answer's tokens in order."""
+
+    def __init__(self, upstream):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.upstream, self.tokens = upstream, []
+        self.url = f"http://127.0.0.1:{self.server_address[1]}/v1"
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        body["top_logprobs"] = 2
+        request = urllib.request.Request(self.server.upstream + self.path, json.dumps(body).encode(),
+                                         {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=600) as answer:
+            text = answer.read()
+            self.send_response(answer.status)
+            self.send_header("Content-Type", answer.headers["Content-Type"])
+        self.end_headers()
+        self.wfile.write(text)
+        self.server.tokens.append([item for line in text.decode().splitlines() if line.startswith("data: {")
+                                   for choice in json.loads(line[6:])["choices"]
+                                   for item in (choice.get("logprobs") or {}).get("content", [])])
+
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def llama_server(program, model, threads):
+    with contextlib.closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [program, "-m", model, "--port", str(port), "-c", "8192", "-np", "1", "-t", str(threads)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(600):
+            with contextlib.suppress(OSError):
+                if urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).status == 200:
+                    break
+            if server.poll() is not None:
+                raise SystemExit(f"{program} ended with {server.returncode}")
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def gap_where_they_part(local, tokens):
+    """How much likelier, in nats, the server's token was than its second, at the first that isn't `local`'s."""
+    made = b""
+    for item in tokens:
+        made += bytes(item["bytes"]) if item.get("bytes") else item["token"].encode()
+        if not local.encode().startswith(made):
+            break
+    top = sorted((each["logprob"] for each in item["top_logprobs"]), reverse=True)
+    return top[0] - top[1]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weft", required=True)
+    parser.add_argument("--models", required=True)
+    parser.add_argument("--server", required=True)
+    parser.add_argument("--model", default="smollm2-135m")
+    parser.add_argument("--questions", type=int, default=50)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--gap-max", type=float, default=0.3)
+    options = parser.parse_args()
+    passages = common.read_lines(DATA / "xquad_en_passages.jsonl")
+    questions = common.read_lines(DATA / "xquad_en_questions.jsonl")
+    questions = questions[::max(1, len(questions) // options.questions)][:options.questions]
+    rows = [{"id": q["id"], "question": q["question"]} for q in questions]
+    flags = ("--threshold", "0", "--passages", str(PASSAGES), "--max-tokens", str(TOKENS), "--collection", "xquad")
+    with tempfile.TemporaryDirectory() as home:
+        weft = common.Weft(options.weft, options.models, home, options.threads)
+        weft.index(passages, "xquad")
+        path = weft.model_path(options.model)
+        local = weft.batch("ask", rows, "--model", path, *flags)
+        with llama_server(options.server, path, options.threads) as url:
+            proxy = Proxy(url)
+            config = pathlib.Path(home, ".config", "weft", "config.toml")
+            config.parent.mkdir(parents=True)
+            config.write_text(f'[remote.server]\nurl = "{proxy.url}"\n')
+            remote = weft.batch("ask", rows, "--model", "remote:server", *flags)
+            proxy.shutdown()
+    same, gaps = 0, []
+    for question, here, there, tokens in zip(questions, local, remote, proxy.tokens, strict=True):
+        assert here["usage"]["prompt_tokens"] == there["usage"]["prompt_tokens"], question["id"]
+        if here["answer"] == there["answer"]:
+            same += 1
+            continue
+        gaps.append(gap_where_they_part(here["answer"], tokens))
+        print(f"{question['id']}: gap {gaps[-1]:.3f}: {here['answer']!r} here, {there['answer']!r} there")
+    differences = [abs(here["evidence"]["mean_log_probability"] - there["evidence"]["mean_log_probability"])
+                   for here, there in zip(local, remote) if here["answer"] == there["answer"]]
+    contain = [common.mean(common.scores(row["answer"], q["answers"])["contains"] for row, q in zip(rows, questions))
+               for rows in (local, remote)]
+    print(f"{options.model}: {same} of {len(questions)} answers are the same, {len(gaps)} differ; largest gap where they "
+          f"part {max(gaps, default=0):.3f} nats; right {contain[0]:.3f} here, {contain[1]:.3f} there; mean "
+          f"log-probability of the same answers apart by {common.mean(differences):.4f} nats")
+    return 1 if any(gap > options.gap_max for gap in gaps) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
