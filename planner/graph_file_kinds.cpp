@@ -300,34 +300,38 @@ Result<MadeCode> make_first(const CodeRequest&) { return MadeCode{first_function
 }  // namespace
 
 const std::vector<CodeKind>& code_kinds() {
-  static const std::vector<CodeKind> kinds = {
-      {"llm",
-       {"prompt", "prompt_file", "system", "raw", "samples", "max_tokens", "temperature", "top_k",
-        "top_p", "min_p", "seed", "stop", "prompt_tokens_max", "schema", "schema_file", "grammar",
-        "regex"},
-       "prompt",
-       make_llm},
-      {"score", {"mean", "prompt_tokens_max"}, nullptr, make_score},
-      {"tool", {"tool", "arguments", "gives"}, nullptr, make_tool},
-      {"retrieve", {"passages"}, nullptr, make_retrieve},
-      {"split_lines", {}, nullptr, make_split_lines},
-      {"split_blocks", {"bytes_max", "overlap"}, nullptr, make_split_blocks},
-      {"join", {"separator"}, nullptr, make_join},
-      {"concat", {"separator"}, nullptr, make_concat},
-      {"list", {}, nullptr, make_list},
-      {"format", {"format", "format_file"}, "format", make_format},
-      {"parse_number", {"which"}, nullptr, make_parse_number},
-      {"parse_json", {}, nullptr, make_parse_json},
-      {"pick", {"pointer", "gives"}, nullptr, make_pick},
-      {"count", {}, nullptr, make_count},
-      {"show", {}, nullptr, make_show},
-      {"sum", {}, nullptr, make_sum},
-      {"equals", {}, nullptr, make_equals},
-      {"contains", {"text"}, nullptr, make_contains},
-      {"vote", {"lead"}, nullptr, make_vote},
-      {"select", {}, nullptr, make_select},
-      {"first", {}, nullptr, make_first},
-  };
+  static const std::vector<CodeKind> kinds = [] {
+    std::vector<CodeKind> all = {
+        {"llm",
+         {"prompt", "prompt_file", "system", "raw", "samples", "max_tokens", "temperature", "top_k",
+          "top_p", "min_p", "seed", "stop", "prompt_tokens_max", "schema", "schema_file", "grammar",
+          "regex"},
+         "prompt",
+         make_llm},
+        {"score", {"mean", "prompt_tokens_max"}, nullptr, make_score},
+        {"tool", {"tool", "arguments", "gives"}, nullptr, make_tool},
+        {"retrieve", {"passages"}, nullptr, make_retrieve},
+        {"split_lines", {}, nullptr, make_split_lines},
+        {"split_blocks", {"bytes_max", "overlap"}, nullptr, make_split_blocks},
+        {"join", {"separator"}, nullptr, make_join},
+        {"concat", {"separator"}, nullptr, make_concat},
+        {"list", {}, nullptr, make_list},
+        {"format", {"format", "format_file"}, "format", make_format},
+        {"parse_number", {"which"}, nullptr, make_parse_number},
+        {"parse_json", {}, nullptr, make_parse_json},
+        {"pick", {"pointer", "gives"}, nullptr, make_pick},
+        {"count", {}, nullptr, make_count},
+        {"show", {}, nullptr, make_show},
+        {"sum", {}, nullptr, make_sum},
+        {"equals", {}, nullptr, make_equals},
+        {"contains", {"text"}, nullptr, make_contains},
+        {"vote", {"lead"}, nullptr, make_vote},
+        {"select", {}, nullptr, make_select},
+        {"first", {}, nullptr, make_first},
+    };
+    for (CodeKind& kind : list_kinds()) all.push_back(std::move(kind));
+    return all;
+  }();
   return kinds;
 }
 

@@ -34,6 +34,8 @@ struct CodeKind {
 };
 
 const std::vector<CodeKind>& code_kinds();
+/// Those of them that fold, group, sort, vote and judge lists: graph_file_list_kinds.cpp.
+std::vector<CodeKind> list_kinds();
 
 /// list<type>. Errors: kInvalidArgument where lists are inside one another too deep.
 Result<const Type*> list_of(const Type* type);
