@@ -64,9 +64,8 @@ TEST_CASE("programs that a plan may call have to be allowed before anything runs
 
 TEST_CASE("the model writes a plan under the plans' schema and is told of a mistake once") {
   Fixture fixture;
-  const std::shared_ptr<const inference::Model> weights =
-      inference::tiny({.context_length = 4096},
-                      *inference::cpu_backend(2, inference::cpu::best_level(), {}));
+  const std::shared_ptr<const inference::Model> weights = inference::tiny(
+      {.context_length = 4096}, *inference::cpu_backend(2, inference::cpu::best_level(), {}));
   auto engine = inference::Engine::open(weights).value();
   ModelNodes model(engine, fixture.lanes.model());
   fixture.parts.model = &model;
