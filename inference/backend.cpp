@@ -1,8 +1,14 @@
 #include "inference/backend.h"
 
+#include "inference/adapter/low_rank.h"
 #include "inference/cpu/backend.h"
 
 namespace weft::inference {
+
+Result<std::unique_ptr<const AdapterWeights>> Weights::load_adapter(
+    std::span<const LowRank>) const {
+  return Error{ErrorCode::kUnsupported, "this backend computes with no adapters"};
+}
 
 std::string_view to_string(KvType type) noexcept { return type == KvType::kQ8_0 ? "q8_0" : "f16"; }
 

@@ -30,9 +30,11 @@ struct Engine::State {
         options(wanted),
         runner(std::move(steps)),
         prefixes(options.kv_bytes_max),
-        space{model->numerics()},
         queue(model, options, runner->kv_memory()) {}
 
+  PrefixCache::Space space(const AttachedAdapter* adapter) const {
+    return {numerics_of(*model, adapter)};
+  }
   bool step();
   void end_cancelled();
   void admit();
@@ -49,7 +51,6 @@ struct Engine::State {
   EngineOptions options;
   std::unique_ptr<StepRunner> runner;
   PrefixCache prefixes;
-  PrefixCache::Space space;
   EngineQueue queue;
   std::vector<float> logits;
 
@@ -92,7 +93,7 @@ EngineCounters Engine::counters() const noexcept {
 }
 
 void Engine::expect(std::span<const TokenId> ids, std::uint64_t steps) {
-  state_->prefixes.expect(state_->space, ids, steps);
+  state_->prefixes.expect(state_->space(nullptr), ids, steps);
 }
 
 Result<Engine::GroupId> Engine::submit(Group group, EngineEvents events) {
@@ -154,11 +155,12 @@ void Engine::State::resolve(Sequence& sequence) {
   sequence.leader = nullptr;
   // A prefix is what a sequence that read on would be truncated to.
   const bool can_go_back = runner->kv_memory()->truncate_max() == KvMemory::kNoLimit;
-  KvCache found = prefixes.find(space, prompt, runner->kv_memory());
+  KvCache found = prefixes.find(space(sequence.adapter.get()), prompt, runner->kv_memory());
   if (auto kept = queue.kept(sequence); kept.length() > found.length()) found = std::move(kept);
   if (sequence.cache && sequence.cache->length() > found.length()) found = *sequence.cache;
   for (const auto& other : active) {
     if (other.get() == &sequence || other->decoding.ended()) continue;
+    if (other->adapter != sequence.adapter) continue;  // it reads something else
     const std::size_t common = common_prefix(prompt, other->prompt);
     const std::size_t best = std::max(found.length(), sequence.leader ? sequence.awaited : 0);
     if (!can_go_back || common < best + kSharedTokensMin) continue;
@@ -228,6 +230,7 @@ std::vector<Sequence*> Engine::State::plan(std::vector<Slice>& slices) {
   for (const auto& sequence : active) {
     Sequence& s = *sequence;
     Slice slice{.ids = s.decoding.next(), .cache = &*s.cache};
+    if (s.adapter != nullptr) slice.adapter = &s.adapter->weights();
     if (!s.decodes()) {
       if (s.reading == 0) continue;
       const std::size_t held = s.cache->length();
@@ -291,7 +294,7 @@ void Engine::State::end(Sequence& s, const Error* error) {
       std::vector<TokenId> ids = s.prompt;
       ids.insert(ids.end(), made.ids.begin(), made.ids.end());
       ids.resize(std::min(ids.size(), s.cache->length()));
-      prefixes.insert(space, ids, *s.cache);
+      prefixes.insert(space(s.adapter.get()), ids, *s.cache);
       queue.keep(s);
     }
     make_room();

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <string>
 
+#include "inference/adapter/attached_adapter.h"
 #include "inference/backend.h"
 #include "inference/kv_cache.h"
 #include "inference/prefix_cache.h"
@@ -33,8 +34,12 @@ struct Session::State {
   std::vector<float> logits;
   std::shared_ptr<Workspace> workspace;
   PrefixCache* prefixes = nullptr;
+  std::shared_ptr<const AttachedAdapter> adapter;
 
-  PrefixCache::Space space() const { return {model->numerics()}; }
+  PrefixCache::Space space() const { return {numerics_of(*model, adapter.get())}; }
+  const AdapterWeights* adapter_weights() const {
+    return adapter == nullptr ? nullptr : &adapter->weights();
+  }
   std::size_t token_length() const;
   Result<void> check(std::span<const TokenId> ids) const;
   Result<void> check_room(std::size_t count) const;
@@ -123,7 +128,7 @@ Result<void> Session::State::read(std::span<const TokenId> ids, std::span<const 
     if (is_last) first = std::min(first, chunk.size() - 1);
     const std::size_t width = model->config().width;
     const auto chunk_rows = rows.empty() ? rows : rows.subspan(begin * width, chunk.size() * width);
-    const Slice slice{chunk, &cache, first, chunk_rows};
+    const Slice slice{chunk, &cache, first, chunk_rows, adapter_weights()};
     WEFT_TRY_VOID(runner.read(std::span(&slice, 1)));
     if (on_row != nullptr && begin + chunk.size() > first_wanted) {
       WEFT_TRY_VOID(hand_out(begin + first, chunk.size() - first, *on_row));
@@ -145,6 +150,7 @@ Result<Session> Session::open(std::shared_ptr<const Model> model, const SessionO
                      " tokens was asked for; the model was trained for " +
                      std::to_string(config.context_length)};
   }
+  WEFT_TRY_VOID(check_attached(options.adapter.get(), *model));
   WEFT_TRY(runner, model->weights().open_runner());
   KvCache cache(runner->kv_memory());
   auto state = std::make_unique<State>(
@@ -154,7 +160,8 @@ Result<Session> Session::open(std::shared_ptr<const Model> model, const SessionO
             {},
             {},
             std::make_shared<Workspace>(std::move(runner)),
-            options.prefixes});
+            options.prefixes,
+            options.adapter});
   return Session(std::move(state));
 }
 
@@ -222,7 +229,9 @@ Result<std::vector<ContinuationScore>> Session::score(
       const std::size_t room = kStepTokensMax - targets.size();
       const std::size_t n = std::min(left(i), room);
       if (n == 0) continue;
-      slices.push_back({std::span(continuations[i]).subspan(read(i), n), &caches[i], 0});
+      slices.push_back({.ids = std::span(continuations[i]).subspan(read(i), n),
+                        .cache = &caches[i],
+                        .adapter = state.adapter_weights()});
       for (std::size_t j = 1; j <= n; ++j) targets.emplace_back(i, read(i) + j);
     }
     if (!slices.empty()) WEFT_TRY_VOID(runner.read(slices));
@@ -302,5 +311,6 @@ std::span<const TokenId> Session::tokens() const noexcept { return state_->token
 std::size_t Session::context_length() const noexcept { return state_->context_length; }
 std::size_t Session::kv_bytes() const noexcept { return state_->cache.size_bytes(); }
 const Model& Session::model() const noexcept { return *state_->model; }
+NumericsId Session::numerics() const { return state_->space().numerics; }
 
 }  // namespace weft::inference

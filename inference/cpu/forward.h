@@ -15,6 +15,7 @@
 
 #include "base/result.h"
 #include "inference/backend.h"
+#include "inference/cpu/adapter.h"
 #include "inference/cpu/attention.h"
 #include "inference/cpu/kv_blocks.h"
 #include "inference/cpu/matrix.h"
@@ -25,18 +26,23 @@
 
 namespace weft::inference::cpu {
 
-/// Rows of activations as the matrices that read them want them: one form a kind of matrix.
+/// Rows of activations as the matrices that read them want them: one form a kind of matrix, and
+/// the rows of each adapter apart.
 class QuantisedInput {
  public:
-  /// `kinds` is a set of bits 1 << ActivationKind.
-  void prepare(unsigned kinds, std::size_t rows, std::size_t columns);
+  /// `kinds` is a set of bits 1 << ActivationKind. `adapted` is borrowed until the next call.
+  void prepare(unsigned kinds, std::size_t rows, std::size_t columns, const AdapterRows& adapted);
   void set_row(Level level, std::size_t row, const float* x) noexcept;
   const Activations& of(ActivationKind kind) const noexcept {
     return forms_[static_cast<std::size_t>(kind)];
   }
+  /// In float, the rows of a group of `adapted`.
+  const Activations& of_group(std::size_t group) const noexcept { return adapted_forms_[group]; }
 
  private:
   unsigned kinds_ = 0;
+  const AdapterRows* adapted_ = nullptr;
+  std::vector<Activations> adapted_forms_;
   std::array<Activations, kActivationKinds> forms_;
 };
 
@@ -60,6 +66,7 @@ class Forward final : public StepRunner {
   struct Queries {
     std::vector<QueryToken> tokens;
     std::vector<std::vector<QueryTile>> tiles;
+    AdapterRows adapted;
   };
 
   Result<void> embed(std::span<const Slice> slices);
@@ -81,6 +88,7 @@ class Forward final : public StepRunner {
 
   Queries queries_;  // of all the step's tokens
   Queries wanted_;   // of those whose logits are wanted: all that the last layer has to attend
+  const AdapterRows unadapted_;
 
   // All (tokens of the step, ...). From the last layer's attention on, x_ has the wanted rows only.
   std::vector<float> x_;              // width: the residual stream
@@ -90,6 +98,7 @@ class Forward final : public StepRunner {
   std::vector<float> gate_, up_;      // ffn width
   std::vector<Rotations> rotations_;  // one of each of ModelConfig::ropes
   QuantisedInput normed_input_, attended_input_, hidden_input_;
+  std::vector<std::vector<float>> reduced_;  // A x of each adapter's rows: (rows, site's ranks)
   std::vector<Scratch> scratch_;
 };
 
