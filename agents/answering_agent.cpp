@@ -12,7 +12,9 @@ namespace {
 
 using Seconds = std::chrono::duration<double>;
 
-Result<void> check(std::string_view question, const AnswerOptions& options) {
+}  // namespace
+
+Result<void> validate(std::string_view question, const AnswerOptions& options) {
   if (question.find_first_not_of(" \t\r\n") == std::string_view::npos) {
     return Error{ErrorCode::kInvalidArgument, "the question is empty"};
   }
@@ -24,8 +26,6 @@ Result<void> check(std::string_view question, const AnswerOptions& options) {
   }
   return inference::validate(options.sampling);
 }
-
-}  // namespace
 
 AnsweringAgent::AnsweringAgent(retrieval::CollectionStore& store, inference::Session session,
                                const AgentOptions& options)
@@ -44,7 +44,7 @@ Result<AnsweringAgent> AnsweringAgent::open(retrieval::CollectionStore& store,
 
 Result<Answer> AnsweringAgent::ask(std::string_view question, const AnswerOptions& options,
                                    const inference::OnText& on_text) {
-  WEFT_TRY_VOID(check(question, options));
+  WEFT_TRY_VOID(validate(question, options));
   const SystemClock system_clock;
   const Clock& clock = options_.clock != nullptr ? *options_.clock : system_clock;
   NullLogger silent;

@@ -45,7 +45,8 @@ struct AnswerOptions {
 struct Answer {
   std::string text;  // kAbstention if `abstained`
   bool abstained = false;
-  double confidence = 0;  // that it is right: confidence.h
+  double confidence = 0;      // that it is right: confidence.h
+  std::string no_confidence;  // why there is none, where `confidence` means nothing
   std::vector<Citation> citations;
   std::vector<retrieval::PassageHit> passages;  // that the model was given
   Evidence evidence;
@@ -63,6 +64,17 @@ struct Answer {
 /// Said instead of an answer.
 inline constexpr std::string_view kAbstention = "The documents don't seem to answer this.";
 
+/// Errors: kInvalidArgument for an empty question or options out of range.
+Result<void> validate(std::string_view question, const AnswerOptions& options);
+
+/// What answers from documents, with a model in this process or a remote one.
+class Answerer {
+ public:
+  virtual ~Answerer() = default;
+  virtual Result<Answer> ask(std::string_view question, const AnswerOptions& options = {},
+                             const inference::OnText& on_text = {}) = 0;
+};
+
 struct AgentOptions {
   std::size_t context_length_max = 8192;
   /// Where passages that were read are found again, by this agent and others of it: see
@@ -73,7 +85,7 @@ struct AgentOptions {
 };
 
 /// Needs itself alone; several, on threads of their own, may share a model and a prefix cache.
-class AnsweringAgent {
+class AnsweringAgent final : public Answerer {
  public:
   /// `store` is borrowed and outlives the agent. Errors: those of Session::open.
   static Result<AnsweringAgent> open(retrieval::CollectionStore& store,
@@ -85,7 +97,7 @@ class AnsweringAgent {
   /// with its finish reason. Errors: kInvalidArgument for an empty question or options out of
   /// range, kNotFound for the collection, those of the store and of generate().
   Result<Answer> ask(std::string_view question, const AnswerOptions& options = {},
-                     const inference::OnText& on_text = {});
+                     const inference::OnText& on_text = {}) override;
 
  private:
   AnsweringAgent(retrieval::CollectionStore& store, inference::Session session,

@@ -27,6 +27,15 @@ constexpr std::array<Weight, Evidence::kCount> kWeights = {{
     {0.8482, 0.2955, 0.2627},   // novelty
 }};
 
+// The same, printed with `--without question_explained`: for models that can't score a question.
+constexpr double kBiasUnscored = -1.0271;
+constexpr std::array<Weight, Evidence::kCount> kWeightsUnscored = {{
+    {-0.4617, 0.4497, 0.5971},  // mean_log_probability
+    {0.3138, 0.2614, 1.2422},   // question_coverage
+    {0, 1, 0},                  // question_explained
+    {0.8482, 0.2955, 0.3143},   // novelty
+}};
+
 double mean_log_probability(std::span<const float> tokens) {
   double sum = 0;
   for (const float value : tokens) sum += std::max<double>(value, kLogProbabilityFloor);
@@ -56,14 +65,16 @@ Evidence evidence_of(const AnswerTrace& trace) {
           .question_coverage = trace.binding.question_coverage,
           .question_explained = explained_share(trace.question_tokens, trace.question_alone),
           .novelty = 1 - share_in(content_stems(words(trace.answer)),
-                                  content_stems(words(trace.question)))};
+                                  content_stems(words(trace.question))),
+          .is_question_scored = !trace.question_tokens.empty() && !trace.question_alone.empty()};
 }
 
 double confidence(const Evidence& evidence) {
   const auto values = evidence.values();
-  double sum = kBias;
+  const auto& weights = evidence.is_question_scored ? kWeights : kWeightsUnscored;
+  double sum = evidence.is_question_scored ? kBias : kBiasUnscored;
   for (std::size_t i = 0; i < values.size(); ++i) {
-    sum += kWeights[i].weight * (values[i] - kWeights[i].mean) / kWeights[i].scale;
+    sum += weights[i].weight * (values[i] - weights[i].mean) / weights[i].scale;
   }
   return 1 / (1 + std::exp(-sum));
 }

@@ -21,6 +21,8 @@ struct Evidence {
   double question_coverage = 0;     // Binding's, 0..1
   double question_explained = 0;    // explained_share of likelihood.h, -1..1
   double novelty = 0;  // share of the answer's words that aren't the question's own, 0..1
+  /// Else the question's tokens weren't scored: question_explained is 0 and counts for nothing.
+  bool is_question_scored = true;
 
   static constexpr std::size_t kCount = 4;
   std::array<double, kCount> values() const;
@@ -40,7 +42,8 @@ struct AnswerTrace {
 Evidence evidence_of(const AnswerTrace& trace);
 
 /// The probability in (0, 1) that an answer with this evidence is right, where half of the
-/// questions can't be answered from the documents.
+/// questions can't be answered from the documents. Where the question wasn't scored, by a model of
+/// the other evidence alone, fitted likewise.
 double confidence(const Evidence& evidence);
 
 /// Below this an answer is withheld. On the calibration questions, cross-validated, it withholds

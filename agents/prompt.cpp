@@ -5,12 +5,9 @@
 #include "inference/chat_prompt.h"
 
 namespace weft::agents {
-namespace {
 
-using inference::ChatMessage;
-
-std::string user_message(std::string_view question,
-                         const std::vector<retrieval::PassageHit>& passages, std::size_t count) {
+std::string answer_message(std::string_view question,
+                           const std::vector<retrieval::PassageHit>& passages, std::size_t count) {
   std::string text =
       "Answer the question with a short phrase copied from the passages. Give only the answer, no "
       "sentence.\n";
@@ -24,6 +21,10 @@ std::string user_message(std::string_view question,
   return text + "\nQuestion: " + std::string(question) + "\nAnswer:";
 }
 
+namespace {
+
+using inference::ChatMessage;
+
 // The question's tokens are those that differ from the same prompt without a question: a tokenizer
 // may join its first or last letters to what stands beside it.
 Result<AnswerPrompt> prompt_of(const inference::Model& model, std::string_view question,
@@ -31,11 +32,11 @@ Result<AnswerPrompt> prompt_of(const inference::Model& model, std::string_view q
                                std::size_t count, std::span<const ChatMessage> history,
                                std::int64_t unix_time_s, std::string_view prefill) {
   std::vector<ChatMessage> messages(history.begin(), history.end());
-  messages.push_back({"user", user_message(question, passages, count)});
+  messages.push_back({"user", answer_message(question, passages, count)});
   AnswerPrompt prompt{.passages = count, .turns = history.size()};
   WEFT_TRY(ids, inference::chat_prompt(model, messages, unix_time_s, prefill));
   prompt.ids = std::move(ids);
-  messages.back().content = user_message("", passages, count);
+  messages.back().content = answer_message("", passages, count);
   WEFT_TRY(other, inference::chat_prompt(model, messages, unix_time_s, prefill));
   const auto begin = std::ranges::mismatch(prompt.ids, other).in1 - prompt.ids.begin();
   const auto tail =

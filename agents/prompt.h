@@ -17,6 +17,10 @@
 
 namespace weft::agents {
 
+/// The message that asks `question` over the first `count` passages.
+std::string answer_message(std::string_view question,
+                           const std::vector<retrieval::PassageHit>& passages, std::size_t count);
+
 struct AnswerPrompt {
   std::vector<inference::TokenId> ids;
   std::size_t passages = 0;        // how many of them fitted, from the first on

@@ -2,8 +2,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "agents/remote_answering_agent.h"
 #include "cli/collections.h"
 #include "cli/json_output.h"
+#include "cli/span_printer.h"
 #include "cli/text.h"
 
 namespace weft::cli {
@@ -13,13 +15,36 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kQuoteBytesMax = 240;
 
+Json evidence_json(const agents::Evidence& evidence) {
+  Json json = Json::object();
+  const auto names = agents::Evidence::names();
+  const auto values = evidence.values();
+  for (std::size_t i = 0; i < names.size(); ++i) json[std::string(names[i])] = values[i];
+  if (!evidence.is_question_scored) json["question_explained"] = nullptr;
+  return json;
+}
+
 }  // namespace
 
-Result<agents::AnsweringAgent> open_agent(Context& context, retrieval::CollectionStore& store,
-                                          const Engine& engine) {
-  return agents::AnsweringAgent::open(store, engine.model,
-                                      {.context_length_max = engine.context_length(context.config),
-                                       .prefixes = engine.prefixes.get()});
+Result<Answering> open_answering(Context& context, retrieval::CollectionStore& store,
+                                 bool shows_thinking) {
+  Answering made;
+  if (remote_name(context.config)) {
+    WEFT_TRY(remote, open_remote(context));
+    made.engine.name = remote.name;
+    made.agent = std::make_unique<agents::RemoteAnsweringAgent>(store, *remote.model);
+    made.remote = std::move(remote);
+    return made;
+  }
+  WEFT_TRY(engine, load_engine(context));
+  note_unused_think_flags(context, engine, shows_thinking);
+  WEFT_TRY(agent, agents::AnsweringAgent::open(
+                      store, engine.model,
+                      {.context_length_max = engine.context_length(context.config),
+                       .prefixes = engine.prefixes.get()}));
+  made.agent = std::make_unique<agents::AnsweringAgent>(std::move(agent));
+  made.engine = std::move(engine);
+  return made;
 }
 
 agents::AnswerOptions answer_options(const Context& context) {
@@ -54,9 +79,11 @@ Json answer_json(const agents::Answer& answer, const Engine& engine) {
   timing["retrieval_s"] = answer.retrieval.count();
   timing["probe_s"] = answer.probe.count();
   timing["first_token_s"] = answer.first_token.count();
+  const bool is_estimated = answer.no_confidence.empty();
+  const Json confidence = is_estimated ? Json(answer.confidence) : Json();
   Json json = {{"answer", answer.text},
                {"abstained", answer.abstained},
-               {"confidence", answer.confidence},
+               {"confidence", confidence},
                {"citations", std::move(citations)},
                {"passages", std::move(passages)},
                {"finish_reason", inference::to_string(answer.finish_reason)},
@@ -64,11 +91,11 @@ Json answer_json(const agents::Answer& answer, const Engine& engine) {
                {"timing", std::move(timing)},
                {"kv_bytes", answer.kv_bytes},
                {"model", engine.name}};
-  Json evidence = Json::object();
-  const auto names = agents::Evidence::names();
-  const auto values = answer.evidence.values();
-  for (std::size_t i = 0; i < names.size(); ++i) evidence[std::string(names[i])] = values[i];
-  json["evidence"] = std::move(evidence);
+  if (is_estimated) {
+    json["evidence"] = evidence_json(answer.evidence);
+  } else {
+    json["confidence_reason"] = answer.no_confidence;
+  }
   if (!answer.thinking.empty()) json["thinking"] = answer.thinking;
   if (answer.abstained) json["withheld"] = answer.withheld;
   return json;
@@ -96,7 +123,8 @@ std::string answer_text(const agents::Answer& answer, const Console& console) {
                         (heading.empty() ? "" : "  " + one_line(heading, 60))) +
             "\n";
   }
-  std::string speed = "confidence " + fixed(answer.confidence, 2);
+  std::string speed = answer.no_confidence.empty() ? "confidence " + fixed(answer.confidence, 2)
+                                                   : "no confidence: " + answer.no_confidence;
   const std::size_t cached = answer.usage.cached_tokens;
   if (answer.usage.answer_tokens > 0) {
     speed += ", first token after " + human_duration(answer.first_token.count()) + ", " +

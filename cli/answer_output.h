@@ -1,22 +1,35 @@
 #pragma once
 // What `ask` and `chat` share: the agent they run and how its answers are printed.
 
+#include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 
 #include "agents/answering_agent.h"
 #include "cli/context.h"
+#include "cli/remote.h"
 #include "cli/verbs.h"
 
 namespace weft::cli {
 
 void add_answer_settings(CLI::App& verb, Parsed& parsed);
 
-Result<agents::AnsweringAgent> open_agent(Context& context, retrieval::CollectionStore& store,
-                                          const Engine& engine);
+/// An agent with the model that it answers with.
+struct Answering {
+  Engine engine;                 // where the model is remote, its name alone
+  std::optional<Remote> remote;  // else nothing
+  std::unique_ptr<agents::Answerer> agent;
+};
+
+/// Loads the model that the configuration names, or gets ready to ask it. Errors: those of
+/// load_engine(), open_remote() and AnsweringAgent::open().
+Result<Answering> open_answering(Context& context, retrieval::CollectionStore& store,
+                                 bool shows_thinking);
 agents::AnswerOptions answer_options(const Context& context);
 
-/// {answer, abstained, confidence, citations, passages, usage, timing, kv_bytes, model}
+/// {answer, abstained, confidence, citations, passages, usage, timing, kv_bytes, model}; with a
+/// confidence of null a confidence_reason.
 nlohmann::ordered_json answer_json(const agents::Answer& answer, const Engine& engine);
 /// What follows the streamed answer: citations, passages, speed.
 std::string answer_text(const agents::Answer& answer, const Console& console);

@@ -27,10 +27,11 @@ Result<ExitCode> run_ask(Context& context, const Options& options) {
   if (options.question.empty() == options.batch.empty()) {
     return Error{ErrorCode::kInvalidArgument, "give either QUESTION or --batch FILE"};
   }
+  if (!options.prefill.empty() && remote_name(context.config)) {
+    return remote_cannot(context, "--prefill", inference::Capability::kPrefill);
+  }
   WEFT_TRY(store, open_store(context));
-  WEFT_TRY(engine, load_engine(context));
-  WEFT_TRY(agent, open_agent(context, store, engine));
-  note_unused_think_flags(context, engine, options.show_thinking);
+  WEFT_TRY(answering, open_answering(context, store, options.show_thinking));
   auto asked = answer_options(context);
   asked.prefill = options.prefill;
   if (!options.batch.empty()) {
@@ -42,19 +43,19 @@ Result<ExitCode> run_ask(Context& context, const Options& options) {
                          WEFT_TRY(prefill, line.string("prefill"));
                          wanted.prefill = std::move(prefill);
                        }
-                       WEFT_TRY(answer, agent.ask(question, wanted));
+                       WEFT_TRY(answer, answering.agent->ask(question, wanted));
                        if (answer.finish_reason == inference::FinishReason::kCancelled) {
                          return Error{ErrorCode::kCancelled, "interrupted"};
                        }
-                       return answer_json(answer, engine);
+                       return answer_json(answer, answering.engine);
                      });
   }
   Console& console = context.console;
   SpanPrinter printer(console, options.show_thinking);
   asked.on_think = printer.on_think();
-  WEFT_TRY(answer, agent.ask(options.question, asked, printer.on_text()));
+  WEFT_TRY(answer, answering.agent->ask(options.question, asked, printer.on_text()));
   if (console.json_result()) {
-    console.print_json(answer_json(answer, engine));
+    console.print_json(answer_json(answer, answering.engine));
   } else {
     console.print(answer_text(answer, console));
   }

@@ -56,9 +56,7 @@ class LineReader {
 
 Result<ExitCode> run_chat(Context& context, bool show_thinking) {
   WEFT_TRY(store, open_store(context));
-  WEFT_TRY(engine, load_engine(context));
-  WEFT_TRY(agent, open_agent(context, store, engine));
-  note_unused_think_flags(context, engine, show_thinking);
+  WEFT_TRY(answering, open_answering(context, store, show_thinking));
   Console& console = context.console;
   const bool prompt = isatty(STDIN_FILENO) == 1 && !console.json_result();
   if (prompt) {
@@ -80,10 +78,10 @@ Result<ExitCode> run_chat(Context& context, bool show_thinking) {
     }
     SpanPrinter printer(console, show_thinking);
     options.on_think = printer.on_think();
-    auto answer = agent.ask(line, options, printer.on_text());
+    auto answer = answering.agent->ask(line, options, printer.on_text());
     if (!answer) return std::move(answer).error();
     if (console.json_result()) {
-      console.print_json(answer_json(*answer, engine));
+      console.print_json(answer_json(*answer, answering.engine));
     } else {
       console.print(answer_text(*answer, console));
     }

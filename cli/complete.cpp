@@ -3,11 +3,14 @@
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "cli/batch.h"
 #include "cli/grammar_flags.h"
 #include "cli/json_output.h"
 #include "cli/logits_flags.h"
+#include "cli/peer_flags.h"
+#include "cli/remote_complete.h"
 #include "cli/span_printer.h"
 #include "cli/text_input.h"
 #include "cli/verbs.h"
@@ -15,7 +18,6 @@
 #include "inference/chat_prompt.h"
 #include "inference/engine.h"
 #include "inference/generate.h"
-#include "inference/grammar/constraint.h"
 #include "inference/session.h"
 
 namespace weft::cli {
@@ -32,6 +34,7 @@ std::vector<std::string> batch_keys() {
                                    "top_k",  "top_p",    "min_p",      "seed",
                                    "stop",   "raw",      "id",         "prefill"};
   keys.insert(keys.end(), logits_keys().begin(), logits_keys().end());
+  keys.insert(keys.end(), grammar_keys().begin(), grammar_keys().end());
   return keys;
 }
 
@@ -46,6 +49,7 @@ struct Options {
   inference::SamplingOptions sampling;
   LogitsFlags logits;
   GrammarFlags grammar;
+  PeerFlags peers;
   std::vector<std::string> stop;
 };
 
@@ -57,23 +61,8 @@ struct Request {
   inference::GenerateOptions generate;
 };
 
-/// What holds the answers to a grammar, if anything does: made once for all lines of a batch.
-struct Form {
-  std::shared_ptr<const inference::grammar::Automaton> automaton;
-  std::shared_ptr<const inference::grammar::TokenTrie> trie;
-};
-
-Result<Form> form_of(std::shared_ptr<const inference::grammar::Automaton> automaton,
-                     const inference::Model& model) {
-  Form form{std::move(automaton), nullptr};
-  if (form.automaton == nullptr) return form;
-  WEFT_TRY(trie, inference::grammar::TokenTrie::of(model.tokenizer()));
-  form.trie = std::move(trie);
-  return form;
-}
-
 /// What no request says for itself.
-void configure(const Context& context, const inference::Model& model, const Form& form,
+void configure(const Context& context, const inference::Model& model,
                inference::GenerateOptions& options) {
   options.stop_token = context.stop;
   options.draft_tokens_max = static_cast<std::size_t>(context.config.integer("engine.draft"));
@@ -82,11 +71,20 @@ void configure(const Context& context, const inference::Model& model, const Form
     options.think->tokens_max =
         static_cast<std::size_t>(context.config.integer("answer.think_tokens"));
   }
-  // Last: what the other steps make likelier must still fit.
-  if (form.automaton != nullptr) {
-    options.logits.emplace_back(
-        inference::grammar::constrain(form.automaton, form.trie, {options.think}));
-  }
+}
+
+/// What all lines of a run share that changes logits.
+struct Steps {
+  std::optional<inference::LogitsStep> peers;
+  AnswerForms forms;
+};
+
+/// Puts the peers first, since the other steps are for the sum, and the form last: what those make
+/// likelier must still fit.
+void surround(const std::optional<inference::LogitsStep>& peers,
+              std::optional<inference::LogitsStep> form, inference::GenerateOptions& options) {
+  if (peers) options.logits.insert(options.logits.begin(), *peers);
+  if (form) options.logits.push_back(*std::move(form));
 }
 
 Result<void> check_prefill(bool raw, const std::string& prefill) {
@@ -204,14 +202,16 @@ Result<Request> request_of(const BatchLine& line, const Options& defaults) {
 
 /// Lines are answered together, each as it would be alone.
 Result<ExitCode> run_lines(Context& context, const Options& options, const Engine& loaded,
-                           const Form& form) {
+                           Steps steps) {
   inference::EngineOptions limits;
   limits.context_length_max = loaded.context_length(context.config);
   WEFT_TRY(engine, inference::Engine::open(loaded.model, limits));
   const auto submit = [&](const BatchLine& line, Result<Json>& result) -> Result<void> {
     WEFT_TRY(request, request_of(line, options));
     WEFT_TRY(prompt, prompt_ids(*loaded.model, request));
-    configure(context, *loaded.model, form, request.generate);
+    configure(context, *loaded.model, request.generate);
+    WEFT_TRY(form, steps.forms.step(line, *loaded.model, request.generate.think));
+    surround(steps.peers, std::move(form), request.generate);
     inference::EngineEvents events;
     events.on_end = [&result, prompt](inference::AnswerId, Result<inference::Generation> made) {
       if (!made) {
@@ -239,6 +239,37 @@ Result<ExitCode> run_lines(Context& context, const Options& options, const Engin
       });
 }
 
+Result<RemotePrompt> remote_prompt(const Context& context, Request request) {
+  if (!request.prefill.empty()) {
+    return remote_cannot(context, "prefill", inference::Capability::kPrefill);
+  }
+  return RemotePrompt{std::move(request.messages), std::move(request.raw_prompt),
+                      std::move(request.generate)};
+}
+
+Result<ExitCode> run_remotely(Context& context, const Options& options, Request request) {
+  for (const auto& [flag, value] :
+       {std::pair("--grammar", &options.grammar.grammar), {"--regex", &options.grammar.regex}}) {
+    if (!value->empty()) return remote_cannot(context, flag, inference::Capability::kGrammars);
+  }
+  if (!options.logits.bias.empty()) {
+    return remote_cannot(context, "--logit-bias", inference::Capability::kLogits);
+  }
+  if (options.logits.penalties.repeat != 1) {
+    return remote_cannot(context, "--repeat-penalty", inference::Capability::kLogits);
+  }
+  const RemoteCompletion how{options.grammar.schema, options.show_thinking};
+  if (options.batch.empty()) {
+    WEFT_TRY(prompt, remote_prompt(context, std::move(request)));
+    return complete_remotely(context, how, prompt);
+  }
+  return complete_lines_remotely(context, how, options.batch, batch_keys(),
+                                 [&](const BatchLine& line) -> Result<RemotePrompt> {
+                                   WEFT_TRY(read, request_of(line, options));
+                                   return remote_prompt(context, std::move(read));
+                                 });
+}
+
 Result<ExitCode> run_complete(Context& context, const Options& options) {
   Request request;
   if (options.batch.empty()) {
@@ -246,18 +277,23 @@ Result<ExitCode> run_complete(Context& context, const Options& options) {
     request = std::move(made);
     WEFT_TRY_VOID(validate(request.generate.sampling));
   }
+  if (remote_name(context.config)) return run_remotely(context, options, std::move(request));
   // What is wrong with it is said before the model is loaded.
-  WEFT_TRY(automaton, read_grammar(options.grammar));
+  WEFT_TRY(forms, AnswerForms::open(options.grammar));
   WEFT_TRY(engine, load_engine(context, {.chat = !options.raw}));
   note_unused_think_flags(context, engine, options.show_thinking);
-  WEFT_TRY(form, form_of(std::move(automaton), *engine.model));
-  if (!options.batch.empty()) return run_lines(context, options, engine, form);
+  WEFT_TRY(peers, peer_step(context, engine, options.peers));
+  if (!options.batch.empty()) {
+    return run_lines(context, options, engine, {std::move(peers), std::move(forms)});
+  }
   WEFT_TRY(session,
            inference::Session::open(engine.model,
                                     {.context_length_max = engine.context_length(context.config)}));
 
   WEFT_TRY(prompt, prompt_ids(*engine.model, request));
-  configure(context, *engine.model, form, request.generate);
+  configure(context, *engine.model, request.generate);
+  WEFT_TRY(form, forms.step(*engine.model, request.generate.think));
+  surround(peers, std::move(form), request.generate);
   Console& console = context.console;
   SpanPrinter printer(console, options.show_thinking);
   request.generate.on_think = printer.on_think();
@@ -313,6 +349,7 @@ void add_complete(CLI::App& app, Parsed& parsed) {
       ->check(whole_number);
   add_logits_flags(*verb, options->logits);
   add_grammar_flags(*verb, options->grammar);
+  add_peer_flags(*verb, options->peers);
   verb->add_option("--stop", options->stop, "End before this text; may be repeated")
       ->type_name("TEXT")
       ->take_all();

@@ -17,21 +17,38 @@
 namespace weft::cli {
 namespace {
 
+constexpr std::string_view kRemote = "remote";
+constexpr std::string_view kRemotePrefix = "remote.";
+
+/// NAME of "remote.NAME.KEY"; empty for another key.
+std::string_view remote_of(std::string_view key) {
+  if (!key.starts_with(kRemotePrefix)) return {};
+  key.remove_prefix(kRemotePrefix.size());
+  return key.substr(0, key.rfind('.') == std::string_view::npos ? 0 : key.rfind('.'));
+}
+
 const Setting* find_setting(std::string_view key) {
-  for (const Setting& setting : settings()) {
-    if (setting.key == key) return &setting;
+  const bool is_remote = !remote_of(key).empty();
+  const std::string_view wanted = is_remote ? key.substr(key.rfind('.') + 1) : key;
+  for (const Setting& setting : is_remote ? remote_settings() : settings()) {
+    if (setting.key == wanted) return &setting;
   }
   return nullptr;
 }
 
-std::vector<std::string> known_keys() {
+std::vector<std::string> known_keys(std::string_view remote) {
   std::vector<std::string> keys;
   for (const Setting& setting : settings()) keys.emplace_back(setting.key);
+  if (remote.empty()) return keys;
+  for (const Setting& setting : remote_settings()) {
+    keys.push_back(std::string(kRemotePrefix) + std::string(remote) + "." +
+                   std::string(setting.key));
+  }
   return keys;
 }
 
 Error unknown_key(std::string_view key, const std::string& origin) {
-  const auto keys = known_keys();
+  const auto keys = known_keys(remote_of(key));
   return {ErrorCode::kInvalidArgument, origin + ": unknown setting \"" + std::string(key) + "\"" +
                                            did_you_mean(key, keys) +
                                            " (`weft config show` lists all settings)"};
@@ -91,8 +108,51 @@ Result<void> check_range(const Setting& setting, const Value& value) {
 
 std::string environment_name(std::string_view key) {
   std::string name = "WEFT_";
-  for (const char c : key) name += c == '.' ? '_' : static_cast<char>(std::toupper(c));
+  for (const char c : key) {
+    name += c == '.' || c == '-' ? '_' : static_cast<char>(std::toupper(c));
+  }
   return name;
+}
+
+struct Line {
+  std::string key;
+  Value value;
+  std::string place;
+};
+
+/// The values of a section of the file, and of the sections inside [remote].
+Result<void> read_section(const std::string& section, const toml::table& table,
+                          const std::filesystem::path& file, std::vector<Line>& lines) {
+  for (const auto& [name, node] : table) {
+    const std::string place = file.string() + ":" + std::to_string(node.source().begin.line);
+    const std::string key = section + "." + std::string(name.str());
+    Value value;
+    if (const auto* flag = node.as_boolean()) {
+      value = flag->get();
+    } else if (const auto* integer = node.as_integer()) {
+      value = integer->get();
+    } else if (const auto* number = node.as_floating_point()) {
+      value = number->get();
+    } else if (const auto* string = node.as_string()) {
+      value = string->get();
+    } else if (const auto* inner = node.as_table(); inner != nullptr && section == kRemote) {
+      WEFT_TRY_VOID(read_section(key, *inner, file, lines));
+      continue;
+    } else if (find_setting(key) == nullptr) {
+      return unknown_key(key, place);
+    } else {
+      return Error{ErrorCode::kInvalidArgument,
+                   place + ": " + key + ": a single value belongs here"};
+    }
+    lines.push_back({key, std::move(value), place});
+  }
+  return {};
+}
+
+std::string lower(std::string_view text) {
+  std::string made;
+  for (const char c : text) made += static_cast<char>(std::tolower(c));
+  return made;
 }
 
 }  // namespace
@@ -101,7 +161,7 @@ std::span<const Setting> settings() {
   static const std::vector<Setting> kSettings = {
       {.key = "model.name",
        .fallback = std::string("qwen2.5-coder-0.5b"),
-       .help = "model that answers: a known name, or the path of a GGUF file"},
+       .help = "model that answers: a known name, the path of a GGUF file, or remote:NAME"},
       {.key = "embedding.model",
        .fallback = std::string("all-minilm-l6-v2"),
        .help = "model that embeds: a known name, a folder, or the path of a GGUF file"},
@@ -186,6 +246,45 @@ std::span<const Setting> settings() {
   return kSettings;
 }
 
+std::span<const Setting> remote_settings() {
+  static const std::vector<Setting> kSettings = {
+      {.key = "url",
+       .fallback = std::string(),
+       .help = "of an OpenAI-compatible server's API: http://127.0.0.1:8080/v1"},
+      {.key = "model",
+       .fallback = std::string(),
+       .help = "the server's name for the model; empty if it has but one"},
+      {.key = "api_key_env",
+       .fallback = std::string(),
+       .help = "environment variable that holds the API key; empty: no key is sent"},
+      {.key = "connect_timeout_s",
+       .fallback = std::int64_t{10},
+       .min = 1,
+       .max = 3600,
+       .help = "longest that connecting may take"},
+      {.key = "idle_timeout_s",
+       .fallback = std::int64_t{300},
+       .min = 1,
+       .max = 86400,
+       .help = "longest that nothing may come, such as while the server reads a prompt"},
+      {.key = "total_timeout_s",
+       .fallback = std::int64_t{600},
+       .min = 1,
+       .max = 86400,
+       .help = "longest that an answer may take, retries included"},
+      {.key = "retries",
+       .fallback = std::int64_t{2},
+       .max = 10,
+       .help = "how often a request that failed is sent again"},
+      {.key = "parallel",
+       .fallback = std::int64_t{4},
+       .min = 1,
+       .max = 64,
+       .help = "lines of a batch that are at the server at once"},
+  };
+  return kSettings;
+}
+
 std::string to_string(const Value& value) {
   if (const auto* flag = std::get_if<bool>(&value)) return *flag ? "true" : "false";
   if (const auto* number = std::get_if<std::int64_t>(&value)) return std::to_string(*number);
@@ -204,6 +303,9 @@ Result<void> Config::apply(std::string_view key, const Value& value, const std::
       std::holds_alternative<std::int64_t>(value)) {
     typed = static_cast<double>(std::get<std::int64_t>(value));
   }
+  if (const std::string remote(remote_of(key)); !remote.empty()) {
+    WEFT_TRY_VOID(add_remote(remote, origin));
+  }
   const std::string place = origin + ": " + std::string(key) + ": ";
   if (typed.index() != setting->fallback.index()) {
     return Error{ErrorCode::kInvalidArgument, place + "'" + to_string(value) + "' isn't " +
@@ -216,34 +318,36 @@ Result<void> Config::apply(std::string_view key, const Value& value, const std::
   return {};
 }
 
+/// With every setting at its default, unless it is known.
+Result<void> Config::add_remote(const std::string& name, const std::string& origin) {
+  const auto is_plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+  };
+  if (name.empty() || !std::ranges::all_of(name, is_plain)) {
+    return Error{ErrorCode::kInvalidArgument, origin + ": the name of a remote model, \"" + name +
+                                                  "\", may have small letters, digits, - and _"};
+  }
+  if (std::ranges::count(remotes_, name) > 0) return {};
+  remotes_.push_back(name);
+  for (const Setting& setting : remote_settings()) {
+    entries_[std::string(kRemotePrefix) + name + "." + std::string(setting.key)] = {
+        setting.fallback, "default"};
+  }
+  return {};
+}
+
 Result<void> Config::apply_file(const std::filesystem::path& file, const std::string& text) {
   try {
     const toml::table table = toml::parse(text, file.string());
     for (const auto& [section, content] : table) {
-      const auto place = [&](const toml::node& node) {
-        return file.string() + ":" + std::to_string(node.source().begin.line);
-      };
       const auto* keys = content.as_table();
-      if (keys == nullptr) return unknown_key(section.str(), place(content));
-      for (const auto& [name, node] : *keys) {
-        const std::string key = std::string(section.str()) + "." + std::string(name.str());
-        Value value;
-        if (const auto* flag = node.as_boolean()) {
-          value = flag->get();
-        } else if (const auto* integer = node.as_integer()) {
-          value = integer->get();
-        } else if (const auto* number = node.as_floating_point()) {
-          value = number->get();
-        } else if (const auto* string = node.as_string()) {
-          value = string->get();
-        } else if (find_setting(key) == nullptr) {
-          return unknown_key(key, place(node));
-        } else {
-          return Error{ErrorCode::kInvalidArgument,
-                       place(node) + ": " + key + ": a single value belongs here"};
-        }
-        WEFT_TRY_VOID(apply(key, value, place(node)));
+      if (keys == nullptr) {
+        return unknown_key(section.str(),
+                           file.string() + ":" + std::to_string(content.source().begin.line));
       }
+      std::vector<Line> lines;
+      WEFT_TRY_VOID(read_section(std::string(section.str()), *keys, file, lines));
+      for (const Line& line : lines) WEFT_TRY_VOID(apply(line.key, line.value, line.place));
     }
   } catch (const toml::parse_error& error) {
     return Error{ErrorCode::kInvalidArgument, file.string() + ":" +
@@ -251,6 +355,29 @@ Result<void> Config::apply_file(const std::filesystem::path& file, const std::st
                                                   std::string(error.description())};
   }
   return {};
+}
+
+/// Whether the variable is one of a remote model, which may be in the environment alone.
+Result<bool> Config::apply_remote_variable(const std::string& variable, const std::string& text) {
+  const std::string prefix = environment_name(kRemotePrefix);
+  if (!variable.starts_with(prefix)) return false;
+  const std::string origin = "environment " + variable;
+  const std::string_view rest = std::string_view(variable).substr(prefix.size());
+  for (const Setting& setting : remote_settings()) {
+    const std::string end = environment_name(std::string(".") + std::string(setting.key)).substr(5);
+    if (!rest.ends_with(end) || rest.size() == end.size()) continue;
+    std::string name = lower(rest.substr(0, rest.size() - end.size()));
+    const auto known = std::ranges::find_if(remotes_, [&](const std::string& each) {
+      return environment_name(each) == environment_name(name);
+    });
+    if (known != remotes_.end()) name = *known;
+    const auto value = parse_value(setting, text);
+    if (!value) return Error(value.error()).with_context(origin);
+    WEFT_TRY_VOID(
+        apply(std::string(kRemotePrefix) + name + "." + std::string(setting.key), *value, origin));
+    return true;
+  }
+  return unknown_key(std::string(kRemotePrefix) + lower(rest), origin);
 }
 
 Result<void> Config::apply_environment(const Environment& environment) {
@@ -268,6 +395,8 @@ Result<void> Config::apply_environment(const Environment& environment) {
   }
   // A typo in a variable of one of our sections would otherwise go unnoticed.
   for (const auto& [name, value] : environment) {
+    WEFT_TRY(is_remote, apply_remote_variable(name, value));
+    if (is_remote) continue;
     for (const Setting& setting : settings()) {
       const std::string prefix =
           environment_name(setting.key.substr(0, setting.key.find('.'))) + "_";

@@ -26,8 +26,12 @@ struct Setting {
   std::string_view help;
 };
 
-/// Every setting there is, by section.
+/// Every setting there is, by section, but those of remote models.
 std::span<const Setting> settings();
+
+/// What a section [remote.NAME] may have: "url" is the setting "remote.NAME.url", in the
+/// environment WEFT_REMOTE_NAME_URL.
+std::span<const Setting> remote_settings();
 
 /// A value as it stands in the file or the environment, or after a flag.
 std::string to_string(const Value& value);
@@ -56,12 +60,18 @@ class Config {
   const std::string& string(std::string_view key) const;
   const Entry& entry(std::string_view key) const;  // misuse aborts: keys are ours
 
+  /// The remote models that the file or the environment has a section of, by name.
+  const std::vector<std::string>& remotes() const noexcept { return remotes_; }
+
  private:
+  Result<void> add_remote(const std::string& name, const std::string& origin);
+  Result<bool> apply_remote_variable(const std::string& name, const std::string& text);
   Result<void> apply(std::string_view key, const Value& value, const std::string& origin);
   Result<void> apply_file(const std::filesystem::path& file, const std::string& text);
   Result<void> apply_environment(const Environment& environment);
 
   std::map<std::string, Entry, std::less<>> entries_;
+  std::vector<std::string> remotes_;
 };
 
 }  // namespace weft::cli

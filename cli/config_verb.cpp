@@ -14,19 +14,29 @@ Json json_value(const Value& value) {
   return std::visit([](const auto& held) { return Json(held); }, value);
 }
 
+std::vector<std::string> keys_of(const Config& config) {
+  std::vector<std::string> keys;
+  for (const Setting& setting : settings()) keys.emplace_back(setting.key);
+  for (const std::string& name : config.remotes()) {
+    for (const Setting& setting : remote_settings()) {
+      keys.push_back("remote." + name + "." + std::string(setting.key));
+    }
+  }
+  return keys;
+}
+
 Result<ExitCode> show(Context& context, bool with_origin) {
   Json json = Json::object();
   std::string text;
   std::string section;
-  for (const Setting& setting : settings()) {
-    const auto& entry = context.config.entry(setting.key);
-    const std::string key(setting.key);
+  for (const std::string& key : keys_of(context.config)) {
+    const auto& entry = context.config.entry(key);
     if (context.console.json_result()) {
       json[key] = with_origin ? Json{{"value", json_value(entry.value)}, {"origin", entry.origin}}
                               : json_value(entry.value);
       continue;
     }
-    const std::string group = key.substr(0, key.find('.'));
+    const std::string group = key.substr(0, key.rfind('.'));
     if (group != section) text += (section.empty() ? "[" : "\n[") + group + "]\n";
     section = group;
     const std::string line = key.substr(group.size() + 1) + " = " + json_value(entry.value).dump();

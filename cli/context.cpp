@@ -5,6 +5,7 @@
 
 #include "cli/collections.h"
 #include "cli/models.h"
+#include "cli/remote.h"
 
 namespace weft::cli {
 
@@ -23,6 +24,13 @@ Result<std::shared_ptr<const inference::Backend>> open_backend(const Context& co
 }
 
 Result<std::filesystem::path> model_path(const Context& context) {
+  if (remote_name(context.config)) {
+    return Error{
+        ErrorCode::kUnsupported,
+        context.config.string("model.name") +
+            " is a remote model: ask, chat, complete and run take one; this needs the file "
+            "of a model"};
+  }
   WEFT_TRY(tools, ModelTools::open(context));
   const std::string& name = context.config.string("model.name");
   WEFT_TRY(path, tools->store().path_of(name));

@@ -9,6 +9,7 @@
 #include "base/child_process.h"
 #include "cli/collections.h"
 #include "cli/models.h"
+#include "cli/remote.h"
 #include "cli/verbs.h"
 #include "cli/version.h"
 #include "inference/backend.h"
@@ -89,7 +90,28 @@ Check check_disk(const Context& context) {
   return {"disk", State::kOk, found, ""};
 }
 
+Check check_remote(const Context& context) {
+  constexpr const char* kRemedy = "see `weft config show --origin`, and whether the server runs";
+  const auto remote = open_remote(context);
+  if (!remote) return {"model", State::kFailed, remote.error().message, kRemedy};
+  const inference::RemoteOptions& options = remote->model->options();
+  const auto names = remote->model->models(context.stop);
+  if (!names) return {"model", State::kFailed, names.error().message, kRemedy};
+  const std::string found = remote->name + " at " + options.url + ", which has " +
+                            std::to_string(names->size()) +
+                            (names->size() == 1 ? " model" : " models");
+  if (options.model.empty() || std::ranges::count(*names, options.model) > 0) {
+    return {"model", State::kOk, found, ""};
+  }
+  return {"model", State::kWarning, found + ", but lists no \"" + options.model + "\"",
+          "set the section's model to one that the server lists"};
+}
+
 void check_model(Context& context, std::vector<Check>& checks) {
+  if (remote_name(context.config)) {
+    checks.push_back(check_remote(context));
+    return;
+  }
   const std::string& name = context.config.string("model.name");
   const auto path = model_path(context);
   if (!path) {

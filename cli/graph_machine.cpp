@@ -4,6 +4,8 @@
 
 #include "cli/collections.h"
 #include "inference/think_span.h"
+#include "planner/nodes/model.h"
+#include "planner/nodes/remote.h"
 
 namespace weft::cli {
 namespace {
@@ -32,6 +34,14 @@ Result<planner::Retrieve> retrieve_with(const Context& context) {
 }
 
 Result<void> load_model(Context& context, GraphMachine& machine, planner::GraphParts& parts) {
+  if (remote_name(context.config)) {
+    WEFT_TRY(remote, open_remote(context));
+    machine.remote = std::move(remote);
+    machine.nodes =
+        std::make_unique<planner::RemoteNodes>(*machine.remote->model, machine.remote->name);
+    parts.model = machine.nodes.get();
+    return {};
+  }
   WEFT_TRY(loaded, load_engine(context, {.chat = true}));
   WEFT_TRY(engine,
            inference::Engine::open(loaded.model,
@@ -52,6 +62,10 @@ Result<void> load_model(Context& context, GraphMachine& machine, planner::GraphP
 }
 
 }  // namespace
+
+std::string GraphMachine::model_name() const {
+  return loaded ? loaded->name : remote ? remote->name : "";
+}
 
 Result<void> equip(Context& context, const std::string& text, planner::GraphParts& parts,
                    GraphMachine& machine, planner::LoadedGraph& graph) {

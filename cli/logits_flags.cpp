@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "cli/whole_number.h"
+#include "inference/momentum.h"
 
 namespace weft::cli {
 namespace {
@@ -17,8 +18,8 @@ using inference::LogitsStep;
 using inference::Penalties;
 using Json = nlohmann::ordered_json;
 
-constexpr std::array kKeys = {"logit_bias", "repeat_penalty", "repeat_last_n", "presence_penalty",
-                              "frequency_penalty"};
+constexpr std::array kKeys = {"logit_bias",       "repeat_penalty",    "repeat_last_n",
+                              "presence_penalty", "frequency_penalty", "momentum"};
 
 template <typename T>
 bool parse(std::string_view text, T& value) {
@@ -57,11 +58,18 @@ Result<LogitBias> bias_of(const Json& object) {
   return bias;
 }
 
-std::vector<LogitsStep> steps_of(LogitBias bias, const Penalties& penalties) {
+Result<std::vector<LogitsStep>> steps_of(LogitBias bias, const Penalties& penalties,
+                                         float momentum) {
   std::vector<LogitsStep> steps;
   if (!bias.entries.empty()) steps.emplace_back(std::move(bias));
   if (penalties.repeat != 1 || penalties.presence != 0 || penalties.frequency != 0) {
     steps.emplace_back(penalties);
+  }
+  if (momentum != 0) {
+    inference::MomentumOptions options;
+    options.alpha = momentum;
+    WEFT_TRY(step, inference::momentum(std::move(options)));
+    steps.emplace_back(std::move(step));
   }
   return steps;
 }
@@ -88,11 +96,15 @@ void add_logits_flags(CLI::App& verb, LogitsFlags& flags) {
   verb.add_option("--frequency-penalty", flags.penalties.frequency,
                   "The same for each time that the answer has them")
       ->capture_default_str();
+  verb.add_option("--momentum", flags.momentum,
+                  "Resist n-grams that come again, by this much (0.2) for each token of them, when "
+                  "greedy; 0 = off")
+      ->capture_default_str();
 }
 
 Result<std::vector<LogitsStep>> logits_steps(const LogitsFlags& flags) {
   WEFT_TRY(bias, bias_of(flags.bias));
-  return steps_of(std::move(bias), flags.penalties);
+  return steps_of(std::move(bias), flags.penalties, flags.momentum);
 }
 
 Result<std::vector<LogitsStep>> logits_steps(const BatchLine& line, const LogitsFlags& flags) {
@@ -107,7 +119,8 @@ Result<std::vector<LogitsStep>> logits_steps(const BatchLine& line, const Logits
   WEFT_TRY(last, line.count("repeat_last_n", flags.penalties.repeat_last));
   WEFT_TRY(presence, number("presence_penalty", flags.penalties.presence));
   WEFT_TRY(frequency, number("frequency_penalty", flags.penalties.frequency));
-  return steps_of(*std::move(bias), {repeat, last, presence, frequency});
+  WEFT_TRY(resists, number("momentum", flags.momentum));
+  return steps_of(*std::move(bias), {repeat, last, presence, frequency}, resists);
 }
 
 }  // namespace weft::cli

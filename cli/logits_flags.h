@@ -1,5 +1,5 @@
 #pragma once
-// The flags and batch keys that change logits: biases and penalties.
+// The flags and batch keys that change logits: biases, penalties and momentum.
 
 #include <span>
 #include <string>
@@ -18,6 +18,7 @@ namespace weft::cli {
 struct LogitsFlags {
   std::vector<std::string> bias;  // "ID=VALUE"
   inference::Penalties penalties;
+  float momentum = 0;  // its alpha; 0 = off
 };
 
 /// The keys that a batch line may have for them.

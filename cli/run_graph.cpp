@@ -5,36 +5,29 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "base/nearest.h"
+#include "cli/graph_inputs.h"
 #include "cli/graph_machine.h"
 #include "cli/graph_progress.h"
 #include "cli/text.h"
 #include "cli/text_input.h"
 #include "cli/traces.h"
 #include "cli/verbs.h"
+#include "cli/watched_run.h"
 #include "planner/graph_file.h"
 #include "planner/runtime.h"
-#include "tools/json_text.h"
 
 namespace weft::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::size_t kGraphBytesMax = 4 << 20;
-constexpr std::size_t kInputBytesMax = 64 << 20;
-
-struct Options {
-  std::string file;
-  std::vector<std::string> inputs;  // NAME=VALUE
-  std::vector<std::string> allowed_tools;
-  bool allows_tools = false;
-  std::vector<std::string> budget;  // UNIT=N
-  double timeout_s = 0;
+struct Options : GraphOptions {
   bool mermaid = false;
   bool dot = false;
   bool schema = false;
   bool record = false;
+  bool no_stats = false;
+  std::optional<std::string> expected;
   std::string trace;               // file
   std::string run;                 // of resume and replay
   std::vector<std::string> given;  // PATH=VALUE
@@ -45,81 +38,12 @@ struct Options {
 constexpr const char* kFileNote = "graph file";
 constexpr const char* kFolderNote = "folder";
 
-/// "NAME=VALUE" taken apart.
-Result<std::pair<std::string, std::string>> pair_of(const std::string& text, const char* flag) {
-  const auto at = text.find('=');
-  if (at != std::string::npos && at > 0) return std::pair(text.substr(0, at), text.substr(at + 1));
-  return Error{ErrorCode::kInvalidArgument,
-               std::string(flag) + " " + text + ": NAME=VALUE is expected"};
-}
-
-Result<SpendLimit> budget_of(const Options& options, const SpendLimit& files) {
-  nlohmann::json json = nlohmann::json::object();
-  for (const std::string& each : options.budget) {
-    WEFT_TRY(pair, pair_of(each, "--budget"));
-    const auto number = nlohmann::json::parse(pair.second, nullptr, false);
-    json[pair.first] = number.is_discarded() ? nlohmann::json(pair.second) : number;
-  }
-  auto limit = planner::graph_budget(json);
-  if (!limit) return std::move(limit).error().with_context("--budget");
-  if (!limit->prompt_tokens) limit->prompt_tokens = files.prompt_tokens;
-  if (!limit->output_tokens) limit->output_tokens = files.output_tokens;
-  if (!limit->calls) limit->calls = files.calls;
-  return limit;
-}
-
-/// A text as it stands, anything else as JSON.
-Result<planner::Value> value_of(const planner::Type& type, const std::string& text) {
-  if (type.name == "text") return planner::make_value(text);
-  WEFT_TRY(json, tools::parse_json(text));
-  return planner::from_json(type, json);
-}
-
-Result<planner::Inputs> inputs_of(const Context& context, const Options& options,
-                                  const planner::Body& body) {
-  planner::Inputs inputs;
-  std::vector<std::string> known;
-  for (const planner::Input& input : body.inputs) known.push_back(input.name);
-  for (const std::string& each : options.inputs) {
-    WEFT_TRY(pair, pair_of(each, "--input"));
-    auto& [name, text] = pair;
-    const auto input = std::ranges::find(body.inputs, name, &planner::Input::name);
-    if (input == body.inputs.end()) {
-      return Error{ErrorCode::kInvalidArgument,
-                   "--input: the graph has no input " + name + did_you_mean(name, known)};
-    }
-    if (text.starts_with("@@")) {
-      text.erase(0, 1);
-    } else if (text.starts_with("@")) {
-      WEFT_TRY(read, read_input(context, text.substr(1), kInputBytesMax));
-      text = std::move(read);
-    }
-    auto value = value_of(*input->type, text);
-    if (!value) return std::move(value).error().with_context("--input " + name);
-    inputs.set_value(name, *std::move(value));
-  }
-  for (const planner::Input& input : body.inputs) {
-    if (inputs.values().contains(input.name)) continue;
-    return Error{ErrorCode::kInvalidArgument, "the graph needs the input " + input.name + " (" +
-                                                  input.type->name + "): give it with --input " +
-                                                  input.name + "=VALUE or " + input.name +
-                                                  "=@FILE"};
-  }
-  return inputs;
-}
-
-Result<void> check_tools(const planner::LoadedGraph& graph) {
-  if (graph.denied_tools.empty()) return {};
-  std::string flags;
-  for (const std::string& tool : graph.denied_tools) flags += " --allow-tool " + tool;
-  return Error{ErrorCode::kPermissionDenied,
-               "the graph runs programs of this machine that aren't allowed; see \"tools\" in the "
-               "file, and allow them with" +
-                   flags};
-}
+// Simulated runs behind a forecast: of a run that isn't recorded, enough for its middle.
+constexpr int kSamples = 25;
+constexpr int kRecordedSamples = 200;
 
 void report(Context& context, const Json& result, const planner::AnyRun& ended,
-            const GraphProgress& progress, const GraphMachine& machine) {
+            const GraphProgress& progress, const GraphMachine& machine, const Json& learned) {
   Console& console = context.console;
   const planner::Report run = ended.report();
   const double seconds = std::chrono::duration<double>(run.duration).count();
@@ -127,8 +51,9 @@ void report(Context& context, const Json& result, const planner::AnyRun& ended,
     Json usage = spend_json(run.spent);
     usage["seconds"] = seconds;
     Json json = {{"result", result}, {"usage", std::move(usage)}, {"nodes", progress.json()}};
-    if (machine.loaded) json["model"] = machine.loaded->name;
+    if (!machine.model_name().empty()) json["model"] = machine.model_name();
     if (!ended.id().empty()) json["run"] = ended.id();
+    json.update(learned);
     console.print_json(json);
     return;
   }
@@ -169,15 +94,24 @@ ExitCode report_questions(Console& console, const planner::AnyRun& run) {
   return ExitCode::kPartial;
 }
 
-/// `start` begins the run with the options that it is given.
+/// `start` begins the run with the options that it is given. `watched` is null for one that nothing
+/// is learned from.
 template <typename Start>
 Result<ExitCode> run_program(Context& context, planner::RunOptions run_options,
-                             GraphMachine& machine, Start start) {
+                             GraphMachine& machine, WatchedRun* watched, Start start) {
   GraphProgress progress(context.console, context.console.err_is_terminal());
-  run_options.on_event = [&](const planner::Event& event) { progress.on_event(event); };
+  run_options.on_event = [&](const planner::Event& event) {
+    progress.on_event(event);
+    if (watched != nullptr) watched->see(event);
+  };
   Result<planner::AnyRun> run = start(run_options);
   if (!run) return std::move(run).error();
   auto value = run->wait_value();
+  Json learned = Json::object();
+  const bool has_ended = value || value.error().code != ErrorCode::kSuspended;
+  if (watched != nullptr && has_ended) {
+    learned = watched->end(*run, value ? &*value : nullptr, run_options.trace);
+  }
   if (!value && value.error().code == ErrorCode::kSuspended) {
     return report_questions(context.console, *run);
   }
@@ -185,20 +119,8 @@ Result<ExitCode> run_program(Context& context, planner::RunOptions run_options,
     if (!run->id().empty()) tell_how_to_go_on(context.console, *run);
     return std::move(value).error();
   }
-  report(context, Json(planner::to_json(*value)), *run, progress, machine);
+  report(context, Json(planner::to_json(*value)), *run, progress, machine, learned);
   return ExitCode::kDone;
-}
-
-planner::GraphParts parts_of(const Options& options) {
-  planner::GraphParts parts;
-  parts.tools.allows_all = options.allows_tools;
-  parts.tools.names.insert(options.allowed_tools.begin(), options.allowed_tools.end());
-  return parts;
-}
-
-std::chrono::nanoseconds timeout_of(const Options& options, const planner::LoadedGraph& graph) {
-  if (options.timeout_s <= 0) return graph.timeout;
-  return std::chrono::nanoseconds(static_cast<std::int64_t>(options.timeout_s * 1e9));
 }
 
 /// Whether a person may have to answer.
@@ -231,7 +153,13 @@ Result<ExitCode> run_graph(Context& context, const Options& options) {
   WEFT_TRY(inputs, inputs_of(context, options, graph->program.body()));
   WEFT_TRY(limit, budget_of(options, graph->budget));
   WEFT_TRY_VOID(check_tools(*graph));
-  GraphMachine machine;
+  std::optional<planner::Value> expected;
+  if (options.expected) {
+    auto value = value_of(*graph->program.result_type(), *options.expected);
+    if (!value) return std::move(value).error().with_context("--expect");
+    expected = *std::move(value);
+  }
+  GraphMachine machine(options.workers);
   WEFT_TRY_VOID(equip(context, text, parts, machine, *graph));
   std::unique_ptr<planner::Trace> trace;
   if (options.record || !options.trace.empty()) {
@@ -247,9 +175,16 @@ Result<ExitCode> run_graph(Context& context, const Options& options) {
   std::error_code ignored;  // a relative folder does as well
   run_options.notes = {{kFileNote, text},
                        {kFolderNote, std::filesystem::absolute(parts.folder, ignored).string()}};
-  return run_program(context, std::move(run_options), machine, [&](const planner::RunOptions& all) {
-    return machine.runtime.start_any(graph->program, inputs, all);
-  });
+  WatchedRun watched(context, text, machine, graph->program,
+                     {.inputs = inputs,
+                      .samples = trace != nullptr ? kRecordedSamples : kSamples,
+                      .workers = options.workers},
+                     {.adds = !options.no_stats, .expected = std::move(expected)});
+  if (watched.forecast()) run_options.notes[kForecastNote] = watched.forecast()->json();
+  return run_program(context, std::move(run_options), machine, &watched,
+                     [&](const planner::RunOptions& all) {
+                       return machine.runtime.start_any(graph->program, inputs, all);
+                     });
 }
 
 /// The graph of a recorded run, as its file was then.
@@ -274,7 +209,7 @@ Result<ExitCode> go_on(Context& context, const Options& options, bool replays) {
   WEFT_TRY(graph, planner::load_graph(*text, parts));
   WEFT_TRY_VOID(check_tools(graph));
   WEFT_TRY(limit, budget_of(options, graph.budget));
-  GraphMachine machine;
+  GraphMachine machine(options.workers);
   WEFT_TRY_VOID(equip(context, *text, parts, machine, graph));
   planner::Resumption resumption;
   resumption.redo.insert(options.redo.begin(), options.redo.end());
@@ -290,10 +225,11 @@ Result<ExitCode> go_on(Context& context, const Options& options, bool replays) {
   }
   planner::RunOptions run_options{.limit = limit, .stop = context.stop, .trace = trace.get()};
   run_options.timeout = timeout_of(options, graph);
-  return run_program(context, std::move(run_options), machine, [&](const planner::RunOptions& all) {
-    return replays ? machine.runtime.replay_any(graph.program, recorded.id, all)
-                   : machine.runtime.resume_any(graph.program, recorded.id, resumption, all);
-  });
+  return run_program(
+      context, std::move(run_options), machine, nullptr, [&](const planner::RunOptions& all) {
+        return replays ? machine.runtime.replay_any(graph.program, recorded.id, all)
+                       : machine.runtime.resume_any(graph.program, recorded.id, resumption, all);
+      });
 }
 
 }  // namespace
@@ -301,29 +237,10 @@ Result<ExitCode> go_on(Context& context, const Options& options, bool replays) {
 void add_run(CLI::App& app, Parsed& parsed) {
   const auto options = std::make_shared<Options>();
   const auto add_common = [&](CLI::App* verb) {
-    verb->add_option("--allow-tool", options->allowed_tools,
-                     "Let the graph run its tool of this name; may be repeated")
-        ->type_name("NAME")
-        ->take_all();
-    verb->add_flag("--allow-tools", options->allows_tools, "Let the graph run all its tools");
-    verb->add_option(
-            "--budget", options->budget,
-            "Most it may spend: prompt_tokens=N, output_tokens=N or calls=N, in place of the "
-            "file's; may be repeated")
-        ->type_name("UNIT=N")
-        ->take_all();
-    verb->add_option("--timeout", options->timeout_s, "Seconds that it may take; 0 is no limit")
-        ->type_name("S")
-        ->check(CLI::Range(0.0, 1e6));
+    add_graph_tools(*verb, *options);
+    add_graph_limits(*verb, *options, parsed);
     verb->add_option("--trace", options->trace, "The file of recorded runs [traces/runs.db]")
         ->type_name("FILE");
-    add_setting(*verb, parsed, "-m,--model", "model.name");
-    add_setting(*verb, parsed, "-c,--collection", "retrieval.collection");
-    add_setting(*verb, parsed, "--threads", "engine.threads");
-    add_setting(*verb, parsed, "--kv", "engine.kv");
-    add_setting(*verb, parsed, "--draft", "engine.draft");
-    add_setting(*verb, parsed, "--context", "engine.context");
-    add_setting(*verb, parsed, "--think-tokens", "answer.think_tokens");
   };
   const auto add_recorded = [&](const char* name, const char* help, bool replays) {
     auto* verb = app.add_subcommand(name, help);
@@ -341,14 +258,14 @@ void add_run(CLI::App& app, Parsed& parsed) {
 
   auto* verb = app.add_subcommand("run", "Run a graph of prompts, tools and code from a file");
   verb->add_option("file", options->file, "The graph; - is standard input")->type_name("FILE");
-  verb->add_option(
-          "-i,--input", options->inputs,
-          "An input's value: a text, or JSON for other types; NAME=@FILE reads it, NAME=@@... "
-          "begins with @; may be repeated")
-      ->type_name("NAME=VALUE")
-      ->take_all();
+  add_graph_inputs(*verb, *options);
   verb->add_flag("--record", options->record,
                  "Record the run, so that it survives a crash and can be resumed and replayed");
+  verb->add_flag("--no-stats", options->no_stats,
+                 "Don't add the run to what forecasts are made from");
+  verb->add_option("--expect", options->expected,
+                   "The right answer, if it is known: what `weft tune` knows errors from")
+      ->type_name("VALUE");
   verb->add_flag("--mermaid", options->mermaid, "Print it as a Mermaid flowchart, don't run it");
   verb->add_flag("--dot", options->dot, "Print it as a Graphviz digraph, don't run it");
   verb->add_flag("--schema", options->schema, "Print the JSON Schema of such files");

@@ -9,6 +9,7 @@
 #include "cli/text.h"
 #include "cli/traces.h"
 #include "cli/verbs.h"
+#include "cli/watched_run.h"
 #include "cli/whole_number.h"
 #include "planner/otlp.h"
 
@@ -85,6 +86,14 @@ Result<Json> value_json(Trace& trace, const std::string& run, const TraceEvent& 
   return Json::from_cbor(first, first + bytes.size(), true, /*allow_exceptions=*/false);
 }
 
+/// What was forecast for a run beside what it did, where that was recorded.
+Result<std::optional<planner::Comparison>> comparison_of(Trace& trace, const std::string& run) {
+  WEFT_TRY(text, trace.note(run, kComparisonNote));
+  if (!text) return std::optional<planner::Comparison>();
+  WEFT_TRY(comparison, planner::Comparison::from_json(*text));
+  return std::optional<planner::Comparison>(comparison);
+}
+
 Result<ExitCode> show(Context& context, const Options& options) {
   WEFT_TRY(trace, open_trace(context, options.file, {.create = false}));
   WEFT_TRY(run, trace->run(options.run));
@@ -128,11 +137,16 @@ Result<ExitCode> show(Context& context, const Options& options) {
     if (!value.is_null()) line += "\n    " + printable(one_line(json_line(value), 400));
     text += line + "\n";
   }
+  WEFT_TRY(compared, comparison_of(*trace, run.id));
   if (console.json_result()) {
     Json json = run_json(run);
     json["events"] = std::move(list);
+    WEFT_TRY(predicted, trace->note(run.id, kForecastNote));
+    if (predicted) json["forecast"] = Json::parse(*predicted, nullptr, false);
+    if (compared) json["comparison"] = Json::parse(compared->json());
     console.print_json(json);
   } else {
+    if (compared) text += comparison_text(*compared);
     console.print(text);
   }
   return ExitCode::kDone;

@@ -43,10 +43,12 @@ void add_embed(CLI::App& app, Parsed& parsed);
 void add_index(CLI::App& app, Parsed& parsed);
 void add_model(CLI::App& app, Parsed& parsed);
 void add_perplexity(CLI::App& app, Parsed& parsed);
+void add_predict(CLI::App& app, Parsed& parsed);
 void add_run(CLI::App& app, Parsed& parsed);
 void add_search(CLI::App& app, Parsed& parsed);
 void add_show(CLI::App& app, Parsed& parsed);
 void add_tokenize(CLI::App& app, Parsed& parsed);
 void add_trace(CLI::App& app, Parsed& parsed);
+void add_tune(CLI::App& app, Parsed& parsed);
 
 }  // namespace weft::cli

@@ -10,6 +10,16 @@ Result<std::unique_ptr<const AdapterWeights>> Weights::load_adapter(
   return Error{ErrorCode::kUnsupported, "this backend computes with no adapters"};
 }
 
+Result<void> StepRunner::sparse_logits(std::size_t i, std::span<const std::uint64_t>,
+                                       std::span<float> out) {
+  return logits(i, 1, out);
+}
+
+Result<void> StepRunner::hidden(std::size_t, std::span<float>) {
+  return Error{ErrorCode::kUnsupported,
+               "this backend doesn't give hidden states, so a request can't have head rows here"};
+}
+
 std::string_view to_string(KvType type) noexcept { return type == KvType::kQ8_0 ? "q8_0" : "f16"; }
 
 Result<std::shared_ptr<const Backend>> open_backend(const BackendOptions& options) {

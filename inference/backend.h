@@ -23,6 +23,7 @@ namespace weft::inference {
 
 struct ModelTensors;  // inference/model_tensors.h
 struct LowRank;       // inference/adapter/low_rank.h
+class HookRun;        // inference/hooks.h
 
 /// What every backend takes at once.
 inline constexpr std::size_t kStepTokensMax = 256;
@@ -45,6 +46,7 @@ struct Slice {
   std::span<const float> rows = {};
   /// What changes the linear layers for these tokens alone; of the runner's weights. May be null.
   const AdapterWeights* adapter = nullptr;
+  HookRun* hooks = nullptr;  // what the request does inside the pass; null: nothing
 };
 
 /// Runs steps of one model, with working memory of its own. Needs itself alone.
@@ -63,6 +65,16 @@ class StepRunner {
   /// Logits after the wanted tokens [first, first + count) of the last step, count <=
   /// kLogitsRowsMax, into `out` (count, vocabulary).
   virtual Result<void> logits(std::size_t first, std::size_t count, std::span<float> out) = 0;
+
+  /// logits() after the wanted token `i`, of which only those are needed whose bits are set, id %
+  /// 64 of word id / 64; the others may be -infinity instead. Bits beyond the vocabulary are
+  /// ignored.
+  virtual Result<void> sparse_logits(std::size_t i, std::span<const std::uint64_t> needed,
+                                     std::span<float> out);
+
+  /// What the output head reads at the wanted token `i` of the last step: the final norm, into
+  /// `out` (width). Errors: kUnsupported where a backend doesn't have it.
+  virtual Result<void> hidden(std::size_t i, std::span<float> out);
 };
 
 /// A model's weights where they are computed with. Immutable; const members may run at once.

@@ -77,7 +77,6 @@ Result<double> batch_rate(const std::shared_ptr<const Model>& model, const Bench
   request.options.ignore_end_tokens = true;
   request.options.stop_token = benchmark.stop;
   request.options.draft_tokens_max = 0;
-  request.options.sampling.temperature = 1;
   request.samples = sequences;
   std::optional<Error> failed;
   const auto on_end = [&failed](AnswerId, Result<Generation> made) {

@@ -16,6 +16,34 @@ std::string_view without_leading_space(std::string_view text) {
   return begin == std::string_view::npos ? std::string_view() : text.substr(begin);
 }
 
+/// Of a forced draft: a step reads that many tokens in about the time of three single ones.
+constexpr std::size_t kForcedTokensMax = 32;
+constexpr std::size_t kForcedBytesMax = 256;
+
+bool may_draft(const LogitsChain& chain, const GenerateOptions& options) {
+  return chain.can_roll_back() && allows_drafts(options.hooks.get());
+}
+
+/// `text` in tokens as it is written behind `before`; none if they wouldn't spell it.
+std::vector<TokenId> continued(const Tokenizer& tokenizer, TokenId before, std::string_view text) {
+  // How a text begins may depend on what stands before it.
+  const std::string_view context = tokenizer.piece(before);
+  std::string both(context);
+  both += text;
+  auto ids = tokenizer.encode(both, false);
+  std::size_t bytes = 0;
+  std::size_t first = 0;
+  while (first < ids.size() && bytes < context.size()) {
+    bytes += tokenizer.piece(ids[first++]).size();
+  }
+  if (bytes == context.size()) {
+    ids.erase(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(first));
+  } else {
+    ids = tokenizer.encode(text, false);
+  }
+  return tokenizer.decode(ids) == text ? ids : std::vector<TokenId>();
+}
+
 }  // namespace
 
 Result<Decoding> Decoding::open(const Tokenizer& tokenizer, std::span<const TokenId> prompt,
@@ -25,7 +53,8 @@ Result<Decoding> Decoding::open(const Tokenizer& tokenizer, std::span<const Toke
   WEFT_TRY(stream, TextStream::open(options.stop));
   WEFT_TRY(thoughts, TextStream::open({}));
   if (options.think) WEFT_TRY_VOID(validate(*options.think, tokenizer.size()));
-  WEFT_TRY(chain, LogitsChain::open(options.logits, tokenizer.size()));
+  const std::size_t tokens = tokenizer.size() + head_rows(options.hooks.get());
+  WEFT_TRY(chain, LogitsChain::open(options.logits, tokens));
   if (prompt.empty()) return Error{ErrorCode::kInvalidArgument, "the prompt has no tokens"};
   if (prompt.size() >= context_length) {
     return Error{ErrorCode::kResourceExhausted,
@@ -46,7 +75,9 @@ Decoding::Decoding(const Tokenizer& tokenizer, std::span<const TokenId> prompt,
       stream_(std::move(stream)),
       thoughts_(std::move(thoughts)),
       chain_(std::move(chain)),
-      lookup_(chain_.can_roll_back() ? options.draft_tokens_max : 0),
+      lookup_(may_draft(chain_, options) ? options.draft_tokens_max : 0),
+      forced_pace_(may_draft(chain_, options) && options.draft_tokens_max != 0 ? kForcedTokensMax
+                                                                               : 0),
       history_(prompt.begin(), prompt.end()) {
   result_.usage.prompt_tokens = prompt.size();
   if (options.think) {
@@ -63,12 +94,27 @@ void Decoding::begin() {
   if (!begun) error_ = std::move(begun).error();
 }
 
+/// Whether row `i` is the next, and no token before it was wrong.
+bool Decoding::expects(std::size_t i) const noexcept {
+  return !error_ && sampled_.size() == i && (i == 0 || sampled_.back().id == next_[i]);
+}
+
+/// Of a step that has begun.
+std::span<const TokenId> Decoding::tokens_before(std::size_t i) const noexcept {
+  return std::span(history_).first(history_.size() - begun_ + 1 + i);
+}
+
+std::span<const std::uint64_t> Decoding::needed(std::size_t i) {
+  if (!expects(i) || chain_.empty() || tracker_.forced()) return {};
+  return chain_.needed({{}, tokens_before(i), result_.usage.prompt_tokens, i, tracker_.span()});
+}
+
 void Decoding::read(std::size_t i, std::span<const float> logits) {
-  if (error_ || sampled_.size() != i || (i > 0 && sampled_.back().id != next_[i])) return;
+  if (!expects(i)) return;
   if (!chain_.empty()) {
     row_.assign(logits.begin(), logits.end());
-    const auto tokens = std::span(history_).first(history_.size() - begun_ + 1 + i);
-    auto applied = chain_.apply({row_, tokens, result_.usage.prompt_tokens, i, tracker_.span()});
+    auto applied =
+        chain_.apply({row_, tokens_before(i), result_.usage.prompt_tokens, i, tracker_.span()});
     if (!applied) {
       error_ = std::move(applied).error();
       return;
@@ -101,7 +147,11 @@ bool Decoding::take() {
   if (next_.size() > 1) {
     const std::size_t drafted = next_.size() - 1;
     const std::size_t accepted = sampled_.size() - 1;
-    lookup_.learn(drafted, accepted);
+    if (looked_up_) {
+      lookup_.learn(drafted, accepted);
+    } else {
+      forced_pace_.learn(drafted, accepted);
+    }
     result_.usage.drafted_tokens += drafted;
     result_.usage.accepted_tokens += accepted;
   }
@@ -117,6 +167,11 @@ bool Decoding::add(const Draw& draw) {
   const bool thinks = draw.place.span == Span::kThink;
   Usage& usage = result_.usage;
   if (!thinks && usage.answer_tokens == options_.max_tokens) return end(FinishReason::kLength);
+  if (static_cast<std::size_t>(draw.id) >= tokenizer_->size()) {
+    result_.head_token = draw.id;
+    result_.head_log_probability = draw.log_probability;
+    return end(FinishReason::kHeadToken);
+  }
   if (!options_.ignore_end_tokens && tokenizer_->is_end_of_generation(draw.id)) {
     return end(FinishReason::kStop);
   }
@@ -143,11 +198,38 @@ void Decoding::plan() {
   const std::size_t left = options_.max_tokens - result_.usage.answer_tokens;
   // Nothing is guessed where the next token is given.
   const std::size_t wanted = left == 0 || tracker_.forced() ? 0 : left - 1;
-  const auto draft = lookup_.draft(history_, std::min(room, wanted));
-  if (draft.empty()) lookup_.rest();
+  const std::size_t most = std::min(room, wanted);
   next_ = {history_.back()};
-  next_.insert(next_.end(), draft.begin(), draft.end());
   sampled_.clear();
+  const auto forced = forced_draft(most);
+  looked_up_ = forced.empty();
+  if (!looked_up_) {
+    next_.insert(next_.end(), forced.begin(), forced.end());
+    return;
+  }
+  const auto draft = lookup_.draft(history_, most);
+  if (draft.empty()) lookup_.rest();
+  next_.insert(next_.end(), draft.begin(), draft.end());
+}
+
+/// The text that has to come, as the tokens that the model would most likely choose for it. The
+/// last is left out: what follows the text may be part of it.
+std::vector<TokenId> Decoding::forced_draft(std::size_t most) {
+  most = std::min(most, forced_pace_.length());
+  if (most == 0 || chain_.empty() || tracker_.span() != Span::kAnswer) {
+    forced_pace_.rest();
+    return {};
+  }
+  auto text = chain_.forced(history_, kForcedBytesMax);
+  if (!text) {
+    error_ = std::move(text).error();
+    return {};
+  }
+  if (text->empty()) return {};
+  auto ids = continued(*tokenizer_, history_.back(), *text);
+  if (!ids.empty()) ids.pop_back();
+  ids.resize(std::min(ids.size(), most));
+  return ids;
 }
 
 bool Decoding::end(FinishReason reason) noexcept {

@@ -4,11 +4,13 @@
 // business. Private to inference.
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <vector>
 
 #include "base/result.h"
+#include "inference/draft_pace.h"
 #include "inference/generate.h"
 #include "inference/logits_chain.h"
 #include "inference/prompt_lookup.h"
@@ -32,6 +34,11 @@ class Decoding {
   /// The logits after next()[i] (at first, with i = 0, after the prompt), in order of i. What
   /// follows a draft that proved wrong is ignored.
   void read(std::size_t i, std::span<const float> logits);
+  /// Whether needed() is ever anything.
+  bool can_need_few() const noexcept { return chain_.can_need_few(); }
+  /// The tokens whose logits read(i) will look at, a bit an id; empty: all of them. Borrowed until
+  /// the next call. Asked before read(i), once those before it have been read; else all.
+  std::span<const std::uint64_t> needed(std::size_t i);
   /// Adds what was sampled to the answer and hands out its text; true once the answer has ended.
   bool take();
   /// The tokens to read: the answer's last, which the model hasn't read yet, and a draft.
@@ -59,9 +66,12 @@ class Decoding {
   Decoding(const Tokenizer& tokenizer, std::span<const TokenId> prompt,
            const GenerateOptions& options, std::size_t context_length, OnText on_text,
            TextStream stream, TextStream thoughts, LogitsChain chain);
+  bool expects(std::size_t i) const noexcept;
+  std::span<const TokenId> tokens_before(std::size_t i) const noexcept;
   bool add(const Draw& draw);
   bool end(FinishReason reason) noexcept;
   void plan();
+  std::vector<TokenId> forced_draft(std::size_t most);
   bool hand_out(std::string_view text);
   bool think(std::string_view text);
 
@@ -74,9 +84,11 @@ class Decoding {
   SpanTracker tracker_;
   LogitsChain chain_;
   PromptLookup lookup_;
+  DraftPace forced_pace_;
   std::vector<float> row_;        // logits that the chain may change
   std::vector<TokenId> history_;  // the prompt and the answer: one more than the model has read
   std::vector<TokenId> next_;
+  bool looked_up_ = false;     // the draft in next_, which is else forced
   std::size_t begun_ = 0;      // rows of the present step, once it has begun
   std::vector<Draw> sampled_;  // not yet part of the answer
   Generation result_;

@@ -8,6 +8,7 @@
 #include "inference/backend.h"
 #include "inference/engine_queue.h"
 #include "inference/prefix_cache.h"
+#include "inference/step_logits.h"
 
 namespace weft::inference {
 namespace {
@@ -30,14 +31,19 @@ struct Engine::State {
         options(wanted),
         runner(std::move(steps)),
         prefixes(options.kv_bytes_max),
-        queue(model, options, runner->kv_memory()) {}
+        space{model->numerics()},
+        queue(model, options, runner->kv_memory()),
+        logits(model->config()) {}
 
-  PrefixCache::Space space(const AttachedAdapter* adapter) const {
-    return {numerics_of(*model, adapter)};
-  }
   bool step();
   void end_cancelled();
   void admit();
+  PrefixCache::Space space_of(const Sequence& sequence) const {
+    PrefixCache::Space own = space;
+    own.numerics = numerics_of(*model, sequence.adapter.get());
+    own.policy = sequence.policy;
+    return own;
+  }
   void start(Sequence& sequence);
   void resolve(Sequence& sequence);
   void make_room();
@@ -51,8 +57,9 @@ struct Engine::State {
   EngineOptions options;
   std::unique_ptr<StepRunner> runner;
   PrefixCache prefixes;
+  PrefixCache::Space space;
   EngineQueue queue;
-  std::vector<float> logits;
+  StepLogits logits;
 
   Sequences active;          // siblings stand together
   std::size_t kv_bytes = 0;  // that the active ones may need
@@ -93,7 +100,7 @@ EngineCounters Engine::counters() const noexcept {
 }
 
 void Engine::expect(std::span<const TokenId> ids, std::uint64_t steps) {
-  state_->prefixes.expect(state_->space(nullptr), ids, steps);
+  state_->prefixes.expect(state_->space, ids, steps);
 }
 
 Result<Engine::GroupId> Engine::submit(Group group, EngineEvents events) {
@@ -153,14 +160,19 @@ void Engine::State::make_room() {
 void Engine::State::resolve(Sequence& sequence) {
   const auto prompt = std::span<const TokenId>(sequence.prompt).first(sequence.prompt.size() - 1);
   sequence.leader = nullptr;
+  if (reads_all(sequence.attached())) {
+    if (!sequence.cache) sequence.cache.emplace(runner->kv_memory());
+    return;
+  }
   // A prefix is what a sequence that read on would be truncated to.
   const bool can_go_back = runner->kv_memory()->truncate_max() == KvMemory::kNoLimit;
-  KvCache found = prefixes.find(space(sequence.adapter.get()), prompt, runner->kv_memory());
+  KvCache found = prefixes.find(space_of(sequence), prompt, runner->kv_memory());
   if (auto kept = queue.kept(sequence); kept.length() > found.length()) found = std::move(kept);
   if (sequence.cache && sequence.cache->length() > found.length()) found = *sequence.cache;
   for (const auto& other : active) {
     if (other.get() == &sequence || other->decoding.ended()) continue;
     if (other->adapter != sequence.adapter) continue;  // it reads something else
+    if (changes_keys(other->attached()) || other->policy != sequence.policy) continue;
     const std::size_t common = common_prefix(prompt, other->prompt);
     const std::size_t best = std::max(found.length(), sequence.leader ? sequence.awaited : 0);
     if (!can_go_back || common < best + kSharedTokensMin) continue;
@@ -231,6 +243,7 @@ std::vector<Sequence*> Engine::State::plan(std::vector<Slice>& slices) {
     Sequence& s = *sequence;
     Slice slice{.ids = s.decoding.next(), .cache = &*s.cache};
     if (s.adapter != nullptr) slice.adapter = &s.adapter->weights();
+    if (s.hooks) slice.hooks = &*s.hooks;
     if (!s.decodes()) {
       if (s.reading == 0) continue;
       const std::size_t held = s.cache->length();
@@ -264,17 +277,15 @@ Result<void> Engine::State::read_logits(std::span<Sequence* const> reading) {
       rows.push_back({s, 0});
     }
   }
-  const std::size_t vocabulary = model->config().vocabulary;
-  for (std::size_t begin = 0; begin < rows.size(); begin += kLogitsRowsMax) {
-    const std::size_t n = std::min(kLogitsRowsMax, rows.size() - begin);
-    if (logits.size() < n * vocabulary) logits.resize(n * vocabulary);
-    WEFT_TRY_VOID(runner->logits(begin, n, std::span(logits).first(n * vocabulary)));
-    for (std::size_t i = 0; i < n; ++i) {
-      const Row& row = rows[begin + i];
-      row.sequence->decoding.read(row.index, std::span(logits).subspan(i * vocabulary, vocabulary));
-    }
-  }
-  return {};
+  return logits.read(
+      *runner,
+      {.count = rows.size(),
+       .hooks = [&](std::size_t i) { return rows[i].sequence->attached(); },
+       .needed = [&](std::size_t i) { return rows[i].sequence->decoding.needed(rows[i].index); },
+       .on_row =
+           [&](std::size_t i, std::span<const float> row) {
+             rows[i].sequence->decoding.read(rows[i].index, row);
+           }});
 }
 
 void Engine::State::end(Sequence& s, const Error* error) {
@@ -290,11 +301,11 @@ void Engine::State::end(Sequence& s, const Error* error) {
   if (s.cache) {
     kv_bytes -= s.kv_bytes;
     // What was read, for prompts to come: not a step that failed halfway.
-    if (error == nullptr) {
+    if (error == nullptr && !changes_keys(s.attached())) {
       std::vector<TokenId> ids = s.prompt;
       ids.insert(ids.end(), made.ids.begin(), made.ids.end());
       ids.resize(std::min(ids.size(), s.cache->length()));
-      prefixes.insert(space(s.adapter.get()), ids, *s.cache);
+      prefixes.insert(space_of(s), ids, *s.cache);
       queue.keep(s);
     }
     make_room();
@@ -339,7 +350,11 @@ bool Engine::State::step() {
     return true;
   }
   for (Sequence* s : reading) {
-    if (!s->decodes()) continue;
+    if (s->hooks && s->hooks->error() != nullptr) {
+      s->decoding.cancel();
+      end(*s, s->hooks->error());
+    }
+    if (s->decoding.ended() || !s->decodes()) continue;
     const std::size_t before = s->cache->length() - s->reading;
     if (before >= s->prompt.size()) s->cache->truncate(before + s->decoding.kept());
     const std::size_t answered = s->decoding.ids().size();

@@ -38,6 +38,9 @@ Result<void> EngineQueue::check(const Request& request, std::size_t kv_bytes) co
                                                   std::to_string(vocabulary)};
   }
   WEFT_TRY_VOID(check_attached(request.adapter.get(), *model_));
+  if (request.options.hooks != nullptr) {
+    WEFT_TRY_VOID(validate(*request.options.hooks, model_->config()));
+  }
   if (request.samples == 0) return Error{ErrorCode::kInvalidArgument, "0 samples"};
   if (request.options.on_scored) {
     return Error{ErrorCode::kInvalidArgument, "the engine doesn't score prompts"};
@@ -82,6 +85,8 @@ Result<void> EngineQueue::append_sequences(const Request& request, std::size_t i
                                                        .decoding = *std::move(decoding),
                                                        .kv_bytes = kv_bytes,
                                                        .adapter = request.adapter}));
+    if (request.options.hooks != nullptr) made.back()->hooks.emplace(request.options.hooks);
+    made.back()->policy = policy_of(request.options.hooks.get());
   }
   return {};
 }
@@ -188,6 +193,7 @@ std::unique_ptr<Sequence> EngineQueue::take_next(GroupId served, std::size_t byt
 
 KvCache EngineQueue::kept(const Sequence& sequence) const {
   const std::scoped_lock lock(mutex_);
+  if (reads_all(sequence.attached()) || !sequence.policy.empty()) return KvCache(memory_);
   KvCache found = sequence.group->kept;
   found.truncate(std::min(found.length(), sequence.prompt.size() - 1));
   return found;
@@ -196,6 +202,7 @@ KvCache EngineQueue::kept(const Sequence& sequence) const {
 void EngineQueue::keep(const Sequence& sequence) {
   const std::scoped_lock lock(mutex_);
   EngineGroup& group = *sequence.group;
+  if (changes_keys(sequence.attached()) || !sequence.policy.empty()) return;
   if (std::ranges::find(open_, sequence.group) == open_.end()) return;
   const std::size_t length = std::min(group.prefix.size(), sequence.cache->length());
   if (length <= group.kept.length()) return;

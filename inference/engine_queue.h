@@ -11,6 +11,7 @@
 #include <optional>
 #include <span>
 #include <stop_token>
+#include <string>
 #include <vector>
 
 #include "base/result.h"
@@ -44,6 +45,8 @@ struct Sequence {
   Decoding decoding;
   std::size_t kv_bytes = 0;  // that it may need
   std::shared_ptr<const AttachedAdapter> adapter = {};
+  std::optional<HookRun> hooks = {};
+  std::string policy = {};  // policy_of() them
 
   std::optional<KvCache> cache = {};  // once admitted
   std::size_t shared = 0;             // tokens of the prompt that it didn't read itself
@@ -53,6 +56,7 @@ struct Sequence {
   bool cancelled = false;
   Clock::time_point admitted = {}, prefilled = {};
 
+  const Hooks* attached() const noexcept { return hooks ? &hooks->hooks() : nullptr; }
   bool decodes() const noexcept { return cache && cache->length() >= prompt.size(); }
 };
 

@@ -1,6 +1,7 @@
 #include "inference/generate.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "inference/decoding.h"
@@ -16,9 +17,7 @@ Result<std::size_t> read_prompt(Session& session, std::span<const TokenId> promp
   // The logits after token i - 1 are what scores token i.
   const std::size_t first = std::max<std::size_t>(options.scored_begin, 1);
   const bool scores = options.on_scored && first < options.scored_end;
-  if (!scores && !session.logits().empty() && std::ranges::equal(session.tokens(), prompt)) {
-    return prompt.size();
-  }
+  if (!scores && session.has_read(prompt)) return prompt.size();
   // The last token is read again for its logits.
   const std::size_t common = session.resume(prompt.first(scores ? first - 1 : prompt.size() - 1));
   if (!scores) {
@@ -42,7 +41,9 @@ Result<void> decode(Session& session, Decoding& decoding) {
     const std::size_t held = session.tokens().size();
     decoding.begin();
     const auto on_row = [&](std::size_t i, std::span<const float> row) { decoding.read(i, row); };
-    WEFT_TRY_VOID(session.append_each(decoding.next(), 0, on_row));
+    const auto needed = [&](std::size_t i) { return decoding.needed(i); };
+    WEFT_TRY_VOID(decoding.can_need_few() ? session.append_each(decoding.next(), 0, on_row, needed)
+                                          : session.append_each(decoding.next(), 0, on_row));
     WEFT_TRY_VOID(session.truncate(held + decoding.kept()));
   }
   if (decoding.error() != nullptr) return *decoding.error();
@@ -63,6 +64,8 @@ std::string_view to_string(FinishReason reason) noexcept {
       return "length";
     case FinishReason::kCancelled:
       return "cancelled";
+    case FinishReason::kHeadToken:
+      return "head_token";
   }
   return "unknown";
 }
@@ -89,6 +92,11 @@ Result<Generation> generate(Session& session, std::span<const TokenId> prompt,
     return Error{ErrorCode::kInvalidArgument,
                  "the scored part ends at token " + std::to_string(options.scored_end) +
                      " of a prompt of " + std::to_string(prompt.size())};
+  }
+  std::optional<Session::HookScope> hooked;
+  if (options.hooks != nullptr) {
+    WEFT_TRY(scope, session.attach(options.hooks));
+    hooked.emplace(std::move(scope));
   }
   const auto start = Clock::now();
   decoding.begin();

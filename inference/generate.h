@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <stop_token>
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "inference/hooks.h"
 #include "inference/logits_processor.h"
 #include "inference/sampler.h"
 #include "inference/session.h"
@@ -27,8 +29,9 @@ enum class FinishReason : std::uint8_t {
   kStop,       // an end-of-generation token or a stop string
   kLength,     // max_tokens, or the context is full
   kCancelled,  // the stop token, or on_text returned false
+  kHeadToken,  // a token of the hooks' head rows was drawn: Generation::head_token
 };
-std::string_view to_string(FinishReason reason) noexcept;  // "stop", "length", "cancelled"
+std::string_view to_string(FinishReason reason) noexcept;  // "stop", "length", "cancelled", ..
 
 /// Called with each new piece of text; false cancels.
 using OnText = std::function<bool(std::string_view)>;
@@ -41,9 +44,12 @@ struct GenerateOptions {
   std::optional<ThinkSpan> think;  // else all is answer; its text and stop strings have no part
                                    // of thinking, which is told to on_think
   OnText on_think;
-  bool ignore_end_tokens = false;     // goes on past the model's own end: for measurements
-  std::size_t draft_tokens_max = 10;  // looked up in the prompt and verified together: same output
-  std::stop_token stop_token;         // checked before each step
+  bool ignore_end_tokens = false;  // goes on past the model's own end: for measurements
+  /// Tokens looked up in the prompt and verified together: the same output. 0 also reads what a
+  /// grammar forces one by one.
+  std::size_t draft_tokens_max = 10;
+  std::shared_ptr<const Hooks> hooks;  // inside the forward pass; null: none
+  std::stop_token stop_token;  // checked before each step
   /// Told of each token of the answer, not of thinking, before its text is handed out, with ln p as
   /// in Generation.
   std::function<void(TokenId id, float log_probability)> on_token;
@@ -62,7 +68,7 @@ struct Usage {
   std::size_t think_tokens = 0;   // its marks included
   std::size_t answer_tokens = 0;
   std::size_t probe_tokens = 0;     // read beside the prompt, to judge the answer
-  std::size_t drafted_tokens = 0;   // that prompt lookup proposed
+  std::size_t drafted_tokens = 0;   // that prompt lookup or a grammar's forced text proposed
   std::size_t accepted_tokens = 0;  // of these, that the model agreed with
 
   friend bool operator==(const Usage&, const Usage&) = default;
@@ -85,6 +91,9 @@ struct Generation {
   std::vector<TokenId> ids;              // as sampled, thinking first, the end token left out
   std::vector<float> log_probabilities;  // ln p of each of `ids`, before temperature and cuts
   FinishReason finish_reason = FinishReason::kStop;
+  /// Of kHeadToken: the token, no part of ids, and its ln p.
+  std::optional<TokenId> head_token = {};
+  float head_log_probability = 0;
   Usage usage;
   Timing timing;
 };
@@ -93,7 +102,8 @@ struct Generation {
 /// the rest read anew; prompt and answer are remembered there. Cancelling isn't an error: the text
 /// so far is returned. Errors: kInvalidArgument for the options, an empty prompt or a scored part
 /// beyond it, or if the logits' changes leave no token; kResourceExhausted if the prompt leaves no
-/// room for one token, with both lengths; those of Session::append and of the logits processors.
+/// room for one token, with both lengths; those of Session::append, Session::attach and of the
+/// logits processors.
 Result<Generation> generate(Session& session, std::span<const TokenId> prompt,
                             const GenerateOptions& options, const OnText& on_text = {});
 

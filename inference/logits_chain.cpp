@@ -89,6 +89,7 @@ Result<void> each_processor(Steps& steps, const char* what, const Call& call) {
 Result<LogitsChain> LogitsChain::open(std::span<const LogitsStep> steps, std::size_t vocabulary) {
   WEFT_TRY_VOID(validate(steps, vocabulary));
   LogitsChain chain;
+  chain.vocabulary_ = vocabulary;
   for (const LogitsStep& step : steps) {
     if (const auto* processor = std::get_if<std::shared_ptr<const LogitsProcessor>>(&step)) {
       using Owned = std::unique_ptr<LogitsProcessor>;
@@ -117,6 +118,44 @@ bool LogitsChain::can_roll_back() const noexcept {
   });
 }
 
+/// Masks: data, or code that knows beforehand. Biases and penalties change each token by itself.
+bool LogitsChain::can_need_few() const noexcept {
+  bool masks = false;
+  for (const Step& step : steps_) {
+    if (const auto* processor = std::get_if<std::unique_ptr<LogitsProcessor>>(&step)) {
+      if ((*processor)->capabilities().needs_all_logits) return false;
+      masks = true;
+    }
+    const auto* mask = std::get_if<TokenMask>(&step);
+    masks |= mask != nullptr && mask->listed == TokenMask::Ids::kAllowed;
+  }
+  return masks;
+}
+
+std::span<const std::uint64_t> LogitsChain::needed(const LogitsRow& row) {
+  if (!can_need_few()) return {};
+  needed_.clear();
+  const auto restrict = [&](std::span<const std::uint64_t> allowed) {
+    if (needed_.empty()) return needed_.assign(allowed.begin(), allowed.end());
+    for (std::size_t i = 0; i < needed_.size(); ++i) {
+      needed_[i] &= i < allowed.size() ? allowed[i] : 0;
+    }
+  };
+  for (Step& step : steps_) {
+    if (auto* processor = std::get_if<std::unique_ptr<LogitsProcessor>>(&step)) {
+      const auto allowed = guarded("allowed()", [&] { return (*processor)->allowed(row); });
+      if (!allowed) return {};  // apply() will say it
+      if (!allowed->empty()) restrict(*allowed);
+    } else if (const auto* mask = std::get_if<TokenMask>(&step);
+               mask != nullptr && mask->listed == TokenMask::Ids::kAllowed) {
+      std::vector<std::uint64_t> bits((vocabulary_ + 63) / 64);
+      for (const TokenId id : mask->ids) bits[static_cast<std::size_t>(id) / 64] |= 1ULL << id % 64;
+      restrict(bits);
+    }
+  }
+  return needed_;
+}
+
 Result<void> LogitsChain::begin(std::span<const TokenId> tokens, std::size_t rows) {
   return each_processor(steps_, "begin()",
                         [&](LogitsProcessor& each) { return each.begin(tokens, rows); });
@@ -143,6 +182,15 @@ Result<void> LogitsChain::settle(std::size_t kept, std::size_t dropped) {
   if (dropped == 0) return {};
   return each_processor(steps_, "rollback()",
                         [&](LogitsProcessor& each) { return each.rollback(dropped); });
+}
+
+Result<std::string> LogitsChain::forced(std::span<const TokenId> tokens, std::size_t bytes_max) {
+  std::string text;
+  WEFT_TRY_VOID(each_processor(steps_, "forced()", [&](LogitsProcessor& each) -> Result<void> {
+    if (text.empty()) text = each.forced(tokens, bytes_max);
+    return {};
+  }));
+  return text;
 }
 
 }  // namespace weft::inference

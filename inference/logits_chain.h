@@ -3,8 +3,10 @@
 // passes, where its exceptions become errors. Private to inference.
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -28,12 +30,21 @@ class LogitsChain {
   /// kInternal with its message if it throws.
   Result<void> begin(std::span<const TokenId> tokens, std::size_t rows);
   Result<void> apply(const LogitsRow& row);
+  /// Whether needed() is ever anything.
+  bool can_need_few() const noexcept;
+  /// The tokens whose logits alone decide what apply() of `row`, which comes next, leaves: a bit an
+  /// id, borrowed until the next call. Empty: all. `row` has no logits.
+  std::span<const std::uint64_t> needed(const LogitsRow& row);
   /// Of the rows begun, the first `kept` are committed and `dropped` ones rolled back.
   Result<void> settle(std::size_t kept, std::size_t dropped);
+  /// What the first processor that leaves no choice says has to come; empty if none does.
+  Result<std::string> forced(std::span<const TokenId> tokens, std::size_t bytes_max);
 
  private:
   using Step = std::variant<LogitBias, TokenMask, Penalties, std::unique_ptr<LogitsProcessor>>;
   std::vector<Step> steps_;
+  std::size_t vocabulary_ = 0;
+  std::vector<std::uint64_t> needed_;
 };
 
 }  // namespace weft::inference

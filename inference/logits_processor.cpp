@@ -56,6 +56,10 @@ bool needs_all_logits(const LogitsStep& step) {
 
 }  // namespace
 
+Result<std::span<const std::uint64_t>> LogitsProcessor::allowed(const LogitsRow&) {
+  return std::span<const std::uint64_t>();
+}
+
 Result<void> validate(std::span<const LogitsStep> steps, std::size_t vocabulary) {
   bool masked = false;
   for (std::size_t i = 0; i < steps.size(); ++i) {

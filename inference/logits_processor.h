@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -73,10 +74,31 @@ class LogitsProcessor {
   /// first of them certain, the others behind a draft. The time to start a lookup.
   virtual Result<void> begin(std::span<const TokenId> tokens, std::size_t rows) = 0;
   virtual Result<void> apply(const LogitsRow& row) = 0;
+  /// What apply() of `row`, which comes next and has no logits yet, will leave possible at most: a
+  /// bit an id, borrowed until the next call. Few of them, and the others' logits aren't computed:
+  /// for one that doesn't need them. Empty: not known beforehand.
+  virtual Result<std::span<const std::uint64_t>> allowed(const LogitsRow& row);
   /// The first `rows` begun stay, the draft before them was right.
   virtual Result<void> commit(std::size_t rows) = 0;
   /// The last `rows` begun are dropped. Never called on one that can't.
   virtual Result<void> rollback(std::size_t rows) = 0;
+
+  /// Asked between steps, within the answer: text that it leaves no choice about after `tokens`,
+  /// whose last is the one drawn from the last row committed; at most `bytes_max` of it. What is
+  /// known is read together, as a draft.
+  virtual std::string forced(std::span<const TokenId> /*tokens*/, std::size_t /*bytes_max*/) {
+    return {};
+  }
+};
+
+/// One whose rows depend on nothing but their tokens.
+class StatelessProcessor : public LogitsProcessor {
+ public:
+  Result<void> begin(std::span<const TokenId> /*tokens*/, std::size_t /*rows*/) override {
+    return {};
+  }
+  Result<void> commit(std::size_t /*rows*/) override { return {}; }
+  Result<void> rollback(std::size_t /*rows*/) override { return {}; }
 };
 
 using LogitsStep =

@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "inference/kv_cache.h"
@@ -25,7 +26,8 @@ class PrefixCache {
   /// What besides the tokens decides which keys and values they have, and who may see them.
   struct Space {
     NumericsId numerics;
-    std::uint64_t partition = 0;  // adapter, attention policy, tenant: the caller's numbering
+    std::uint64_t partition = 0;  // tenant: the caller's numbering
+    std::string policy = {};      // policy_of() the hooks
 
     friend bool operator==(const Space&, const Space&) = default;
   };

@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "inference/draft_pace.h"
 #include "inference/token.h"
 
 namespace weft::inference {
@@ -15,23 +16,18 @@ namespace weft::inference {
 class PromptLookup {
  public:
   /// Drafts have at most `draft_max` tokens; 0 drafts nothing.
-  explicit PromptLookup(std::size_t draft_max);
+  explicit PromptLookup(std::size_t draft_max) : pace_(draft_max) {}
 
   /// What may follow `tokens`, at most `most` tokens; empty if nothing speaks for any. The longest
   /// suffix of 4 to 2 tokens that stood before counts, where it stood last. O(tokens).
   std::span<const TokenId> draft(std::span<const TokenId> tokens, std::size_t most) const;
 
-  /// How many tokens of the last draft the model agreed with. Good drafts grow, bad ones shrink,
-  /// and after several bad ones some steps go without.
-  void learn(std::size_t drafted, std::size_t accepted) noexcept;
-  /// A step without a draft has passed.
-  void rest() noexcept;
+  /// Of those drafts: see DraftPace.
+  void learn(std::size_t drafted, std::size_t accepted) noexcept { pace_.learn(drafted, accepted); }
+  void rest() noexcept { pace_.rest(); }
 
  private:
-  std::size_t draft_max_;
-  std::size_t length_;        // of the next draft
-  std::size_t failures_ = 0;  // in a row
-  std::size_t resting_ = 0;   // steps still to go without
+  DraftPace pace_;
 };
 
 }  // namespace weft::inference

@@ -3,13 +3,16 @@
 // logits of what comes next; forking shares what was read so far.
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
 #include <stop_token>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
+#include "inference/hooks.h"
 #include "inference/model.h"
 #include "inference/token.h"
 
@@ -65,14 +68,29 @@ class Session {
       std::span<const TokenId> ids, std::size_t first,
       const std::function<void(std::size_t i, std::span<const float> logits)>& on_row,
       std::stop_token stop = {});
+  /// The same where a row may be needed of few tokens only: needed(i) are those, a bit an id, and
+  /// empty if all are; others' logits may be -infinity. It is asked before on_row(i), but maybe
+  /// more than once. logits() are then empty.
+  Result<void> append_each(
+      std::span<const TokenId> ids, std::size_t first,
+      const std::function<void(std::size_t i, std::span<const float> logits)>& on_row,
+      const std::function<std::span<const std::uint64_t>(std::size_t i)>& needed);
 
-  /// ln p of each continuation after what was read, all of them in the same steps. The session
-  /// stays as it is. Errors: kInvalidArgument for an empty continuation or a session without
-  /// logits, else those of append() (the context has to hold each continuation alone).
+  /// ln p of each continuation after what was read, all of them in the same steps. Its last token
+  /// may be one of the attached hooks' head rows. The session stays as it is. Errors:
+  /// kInvalidArgument for an empty continuation or a session without logits, else those of append()
+  /// (the context has to hold each continuation alone).
   Result<std::vector<ContinuationScore>> score(std::span<const std::vector<TokenId>> continuations,
                                                std::stop_token stop = {}) const;
 
-  /// A second session that has read the same; blocks of the cache are shared until one writes.
+  /// What is read while the scope lives is read with `hooks`; the session outlives it. An append()
+  /// fails with what a callback threw. Errors: those of validate(); kInvalidArgument if hooks are
+  /// attached already.
+  class HookScope;
+  Result<HookScope> attach(std::shared_ptr<const Hooks> hooks);
+
+  /// A second session that has read the same, without hooks; blocks of the cache are shared until
+  /// one writes.
   Session fork() const;
   /// Forgets all but the first `length` tokens; logits() are then empty until the next append.
   /// Errors: kInvalidArgument if there are fewer; kUnsupported if the backend can't go back so far
@@ -81,13 +99,17 @@ class Session {
 
   /// Makes what was read the longest beginning of `ids` that is known: what this session has read
   /// last or, if that is more, what the prefix cache holds; or nothing, where the backend can't go
-  /// back. Returns its length, at most the context's. logits() are then empty, unless nothing was
-  /// forgotten.
+  /// back. Returns its length, at most the context's: 0 where hooks are to see all of it. logits()
+  /// are then empty, unless nothing was forgotten.
   std::size_t resume(std::span<const TokenId> ids);
-  /// Puts what was read, up to the first row of floats, into the prefix cache, if there is one.
+  /// Whether `ids` were read, nothing else, and logits() are as if they were read now.
+  bool has_read(std::span<const TokenId> ids) const noexcept;
+  /// Puts what was read into the prefix cache, if there is one, up to the first row of floats and
+  /// what hooks changed.
   void remember() const;
 
-  std::span<const float> logits() const noexcept;    // (vocabulary), empty before the first append
+  /// (vocabulary + head rows of hooks that were attached), empty before the first append.
+  std::span<const float> logits() const noexcept;
   std::span<const TokenId> tokens() const noexcept;  // kNoToken for each row of floats
   std::size_t context_length() const noexcept;       // the most tokens it can hold
   std::size_t kv_bytes() const noexcept;             // of its blocks, shared ones too
@@ -98,6 +120,19 @@ class Session {
   struct State;
   explicit Session(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
+};
+
+/// Detaches when it ends.
+class Session::HookScope {
+ public:
+  HookScope(HookScope&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
+  HookScope& operator=(HookScope&&) = delete;
+  ~HookScope();
+
+ private:
+  friend class Session;
+  explicit HookScope(State& state) : state_(&state) {}
+  State* state_;
 };
 
 }  // namespace weft::inference

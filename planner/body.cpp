@@ -41,7 +41,7 @@ Result<void> check_policy(const Node& node) {
 
 /// What input `index` must be, or null where any type will do.
 const Type* wanted_type(const Node& node, std::size_t index) {
-  if (node.kind == NodeKind::kCode) return node.code->inputs[index];
+  if (node.code != nullptr) return node.code->inputs[index];
   if (node.kind == NodeKind::kBranch && index == 0) return type_of<bool>();
   if (node.kind == NodeKind::kAsk) return type_of<std::string>();
   return nullptr;
@@ -50,6 +50,11 @@ const Type* wanted_type(const Node& node, std::size_t index) {
 const Type* result_type(const Body& body) { return body.slots[body.result].type; }
 
 Result<void> check_inside(const Node& node, const std::vector<const Type*>& inputs) {
+  if (node.kind == NodeKind::kPlan) {
+    if (inputs.empty()) return wrong(node, "it has no input that is the plan");
+    if (!node.bodies.empty()) return wrong(node, "the graph inside it is made when it is run");
+    return {};
+  }
   if (node.kind == NodeKind::kAsk) {
     if (inputs.size() != 1) return wrong(node, "its one input is the question");
     if (!node.bodies.empty()) return wrong(node, "it has no graph inside");
@@ -103,6 +108,7 @@ Result<void> check_inside(const Node& node, const std::vector<const Type*>& inpu
 Result<const Type*> output_type(const Node& node, const Type* declared) {
   switch (node.kind) {
     case NodeKind::kCode:
+    case NodeKind::kPlan:
       return node.code->output;
     case NodeKind::kAsk:
       if (declared == nullptr) return wrong(node, "it doesn't say of which type an answer is");
@@ -194,6 +200,8 @@ std::string_view to_string(NodeKind kind) noexcept {
       return "scope";
     case NodeKind::kAsk:
       return "ask";
+    case NodeKind::kPlan:
+      return "plan";
   }
   return "unknown";
 }
@@ -244,8 +252,13 @@ Result<void> check(Body& body, const BodyLimits& limits) {
   for (std::uint32_t n = 0; n < body.nodes.size(); ++n) {
     const Node& node = body.nodes[n];
     WEFT_TRY_VOID(check_policy(node));
-    if (node.kind == NodeKind::kCode) {
+    if (node.kind == NodeKind::kCode || node.kind == NodeKind::kPlan) {
       if (node.code == nullptr) return wrong(node, "there is no function " + node.function);
+      if ((node.kind == NodeKind::kPlan) != (node.code->expand != nullptr)) {
+        return wrong(node, "its function makes " +
+                               std::string(node.code->expand ? "a graph" : "a value") +
+                               ", which isn't what a node of its kind needs");
+      }
       if (node.code->inputs.size() != node.inputs.size()) {
         return wrong(node, "it takes " + std::to_string(node.code->inputs.size()) +
                                " inputs, not " + std::to_string(node.inputs.size()));
@@ -320,6 +333,7 @@ Result<void> check_budget(const Body& body, const SpendLimit& limit) {
       case NodeKind::kCollect:
       case NodeKind::kBranch:
       case NodeKind::kAsk:
+      case NodeKind::kPlan:  // may be anything
         break;
     }
   }

@@ -18,7 +18,7 @@ struct Body;
 /// A value's place in its Body; the inputs' come first where they were declared first.
 using Slot = std::uint32_t;
 
-enum class NodeKind { kCode, kMap, kCollect, kLoop, kBranch, kScope, kAsk };
+enum class NodeKind { kCode, kMap, kCollect, kLoop, kBranch, kScope, kAsk, kPlan };
 
 /// "code", "map", ... as in a graph's file.
 std::string_view to_string(NodeKind kind) noexcept;
@@ -30,7 +30,7 @@ struct Node {
   std::vector<Slot> inputs;
   Slot output = 0;
 
-  // Code:
+  // Code, and what expands a kPlan:
   std::string function;
   FunctionPtr code;
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
 
 namespace weft::planner {
 namespace {
@@ -16,6 +18,22 @@ nlohmann::json to_json(const Compared& one) {
           {"interval_80", {one.interval.low, one.interval.high}},
           {"measured", one.measured},
           {"inside", one.is_inside()}};
+}
+
+std::optional<Compared> read(const nlohmann::json& json, const char* name) {
+  const nlohmann::json one = json.value(name, nlohmann::json());
+  const auto number = [&](const char* key) {
+    return one.is_object() && one.contains(key) && one[key].is_number();
+  };
+  if (!number("predicted") || !number("measured")) return std::nullopt;
+  const nlohmann::json interval = one.value("interval_80", nlohmann::json());
+  if (!interval.is_array() || interval.size() != 2 || !interval[0].is_number() ||
+      !interval[1].is_number()) {
+    return std::nullopt;
+  }
+  return Compared{.predicted = one["predicted"].get<double>(),
+                  .interval = {interval[0].get<double>(), interval[1].get<double>()},
+                  .measured = one["measured"].get<double>()};
 }
 
 }  // namespace
@@ -47,6 +65,30 @@ std::string Comparison::json() const {
       {"money_micros", to_json(money_micros)},
       {"success", {{"predicted", success_predicted}, {"measured", succeeded}}}};
   return json.dump();
+}
+
+Result<Comparison> Comparison::from_json(std::string_view text) {
+  const nlohmann::json json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const Error wrong{ErrorCode::kInvalidArgument, "this is no comparison of a forecast and a run"};
+  if (!json.is_object()) return wrong;
+  Comparison comparison;
+  for (const auto& [name, into] : {std::pair("seconds", &comparison.seconds),
+                                   {"prompt_tokens", &comparison.prompt_tokens},
+                                   {"output_tokens", &comparison.output_tokens},
+                                   {"calls", &comparison.calls},
+                                   {"money_micros", &comparison.money_micros}}) {
+    const auto one = read(json, name);
+    if (!one) return wrong;
+    *into = *one;
+  }
+  const nlohmann::json success = json.value("success", nlohmann::json());
+  if (!success.is_object() || !success.value("predicted", nlohmann::json()).is_number() ||
+      !success.value("measured", nlohmann::json()).is_boolean()) {
+    return wrong;
+  }
+  comparison.success_predicted = success["predicted"].get<double>();
+  comparison.succeeded = success["measured"].get<bool>();
+  return comparison;
 }
 
 ComparisonSummary summarize(std::span<const Comparison> comparisons) {

@@ -4,6 +4,7 @@
 
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "planner/forecast.h"
 
@@ -30,6 +31,8 @@ struct Comparison {
   bool succeeded = false;
 
   std::string json() const;  // one line
+  /// Errors: kInvalidArgument for what json() doesn't write.
+  static Result<Comparison> from_json(std::string_view json);
 };
 
 Comparison compare(const Forecast& forecast, const Report& report, bool succeeded);

@@ -213,6 +213,7 @@ class Composer {
       case NodeKind::kScope:
       case NodeKind::kCode:
       case NodeKind::kAsk:
+      case NodeKind::kPlan:
         break;
     }
     return compose(*node.bodies[0], arguments(node, 0, in), &node, path);

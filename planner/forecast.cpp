@@ -131,7 +131,7 @@ Interval Forecast::success_of(std::int64_t runs) const {
 
 Result<Forecast> forecast(const AnyProgram& program, const StatsBook& book, const Machine& machine,
                           const ForecastOptions& options) {
-  const SimulationPlan plan = make_plan(program.body(), book, machine, options.inputs);
+  const SimulationPlan plan = make_plan(program.body(), book, machine, options);
   WEFT_TRY(chunks, run_chunks(program, plan, machine, options));
   std::vector<Sample> samples;
   SampleSums sums;

@@ -45,6 +45,10 @@ struct ForecastOptions {
   std::map<std::string, Value> stand_ins;
   SpendLimit limit;
   std::chrono::nanoseconds timeout{0};  // of the run; 0 = none
+  /// Run the code of pure nodes of the CPU lane whose values follow from `inputs` (once for many
+  /// samples), so that lists are as wide and prompts as long as they will be. The tokens of such
+  /// prompts are then those of Function::prompt, and what calls of about that size have taken.
+  bool runs_plain_code = false;
 };
 
 /// Of all attempts at a node in a run, its instances in maps and loops together.
@@ -81,6 +85,9 @@ struct Forecast {
   std::vector<NodeForecast> nodes;
   /// Paths of nodes, maps, loops and branches that the book knows nothing of.
   std::vector<std::string> unknown;
+  /// How many earlier runs calibrate() has set the seconds, or the output tokens, by; 0 = it
+  /// hasn't.
+  std::int64_t calibrated_by = 0;
 
   /// Where the share of successes of so many runs lies with 95 %: it has its own noise, too.
   Interval success_of(std::int64_t runs) const;

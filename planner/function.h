@@ -2,6 +2,7 @@
 // A node's code with its types erased: one table serves graphs written in C++ and those from files.
 
 #include <concepts>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -14,6 +15,8 @@
 #include "planner/value.h"
 
 namespace weft::planner {
+
+struct Body;
 
 using Arguments = std::span<const Value* const>;
 
@@ -45,7 +48,7 @@ class Done {
   std::shared_ptr<Call> call_;
 };
 
-/// Exactly one of run, start and start_all is set.
+/// Exactly one of run, start, start_all and expand is set.
 struct Function {
   std::vector<const Type*> inputs;
   const Type* output = nullptr;
@@ -53,6 +56,13 @@ struct Function {
   std::function<void(std::shared_ptr<Call>)> start;
   /// Is given all its calls that are ready together, as siblings of a map are.
   std::function<void(std::vector<std::shared_ptr<Call>>)> start_all;
+  /// Of a model's node, for forecasts: the tokens that these arguments would have it read. Empty
+  /// where that can't be told before.
+  std::function<Result<std::vector<std::int32_t>>(Arguments)> prompt;
+  /// Of a plan's node: the graph that takes its place, made from what it is given. That graph's
+  /// inputs are the node's but for the first, the document, and its result is an `output`. It is
+  /// called under the run's lock and calls nothing outside; the same document, the same graph.
+  std::function<Result<std::shared_ptr<const Body>>(Arguments)> expand;
   /// What a trace's key knows of the code beside its node's path and version: of a model's node the
   /// weights, template and options, of a tool's its program. Another one, and nothing that was
   /// recorded of the node holds any more.

@@ -28,6 +28,14 @@ Slot Graph::add_code(std::string_view name, FunctionPtr code, const Policy& poli
   return add(std::move(node), type);
 }
 
+Slot Graph::add_plan(std::string_view name, FunctionPtr code, std::vector<Slot> in) {
+  Node node = open(name, NodeKind::kPlan, std::move(in));
+  node.function = prefix_ + std::string(name);
+  node.code = std::move(code);
+  const Type* type = node.code->output;
+  return add(std::move(node), type);
+}
+
 Node Graph::open(std::string_view name, NodeKind kind, std::vector<Slot> in) {
   Node node;
   node.name = name;

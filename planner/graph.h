@@ -155,6 +155,16 @@ class Graph {
     return {this, add(std::move(node), type_of<A>())};
   }
 
+  /// A graph that is made when the run comes to it: `code` expands `document`, and what it makes is
+  /// run on `in` in this node's place. See plans/plan.h for those that models write.
+  template <Storable T, Storable Document, Storable... I>
+  Out<T> plan(std::string_view name, FunctionPtr code, Out<Document> document, Out<I>... in) {
+    check_output(name, *code, type_of<T>());
+    return {this, add_plan(name, std::move(code),
+                           {resolve(document.graph, document.slot, type_of<Document>()),
+                            resolve(in.graph, in.slot, type_of<I>())...})};
+  }
+
   /// Errors: kInvalidArgument names the node and says what is wrong; see check().
   template <Storable T>
   Result<Program<T>> build(Out<T> result, const BodyLimits& limits = {}) {
@@ -171,6 +181,7 @@ class Graph {
   Slot add_input(std::string_view name, const Type* type);
   Slot add_code(std::string_view name, FunctionPtr code, const Policy& policy,
                 std::vector<Slot> in);
+  Slot add_plan(std::string_view name, FunctionPtr code, std::vector<Slot> in);
   void check_output(std::string_view name, const Function& code, const Type* type);
   static Node open(std::string_view name, NodeKind kind, std::vector<Slot> in);
   Slot add(Node node, const Type* type = nullptr);

@@ -9,6 +9,7 @@
 
 #include "base/nearest.h"
 #include "planner/graph_file_reader.h"
+#include "planner/graph_tuning.h"
 #include "tools/json_text.h"
 #include "tools/program_tool.h"
 
@@ -34,7 +35,7 @@ Names with(Names names, const Names& more) {
 
 Result<LoadedGraph> Reader::read() {
   WEFT_TRY_VOID(only(json_, {"$schema", "format", "about", "inputs", "tools", "nodes", "result",
-                             "budget", "timeout_s"}));
+                             "budget", "timeout_s", "tune"}));
   WEFT_TRY(format, text(json_, "format"));
   if (format != "weft-graph-1") {
     return wrong("its \"format\" is " + tools::shown(Json(format)) + ", not \"weft-graph-1\"");
@@ -53,6 +54,7 @@ Result<LoadedGraph> Reader::read() {
     limit = *read;
   }
   WEFT_TRY(timeout, number_or(json_, "timeout_s", 0, 0, 1e6));
+  if (json_.contains("tune")) WEFT_TRY_VOID(read_tuning(json_["tune"]));
   return LoadedGraph{AnyProgram(std::move(body)),
                      limit,
                      std::chrono::nanoseconds(static_cast<std::int64_t>(timeout * 1e9)),
@@ -194,7 +196,9 @@ Result<void> Reader::read_node(const Json& json, const Json& nodes, NamesHere& n
   if (kind == "scope") return read_scope(place);
   if (kind == "judge") return read_judge(place);
   if (kind == "ask") return read_ask(place);
-  std::vector<std::string> known = {"map", "tree", "loop", "branch", "scope", "judge", "ask"};
+  if (kind == "plan") return read_plan(place);
+  std::vector<std::string> known = {"map",   "tree",  "loop", "branch",
+                                    "scope", "judge", "ask",  "plan"};
   for (const CodeKind& each : code_kinds()) {
     if (each.name == kind) return read_code(place, each);
     known.push_back(each.name);
@@ -236,30 +240,33 @@ Result<void> Reader::read_code(const Place& place, const CodeKind& kind) {
     request.prompt = std::move(read);
   }
   WEFT_TRY(inputs, read_inputs_of(place, request));
-  WEFT_TRY(made, kind.make(request));
-  if (made.code->fingerprint.empty()) {
-    // Its options are all that isn't in the program's own text.
-    Json options = Json::object();
-    for (const std::string& key : kind.keys) {
-      if (place.json.contains(key)) options[key] = place.json[key];
-    }
-    auto known = std::make_shared<Function>(*made.code);
-    known->fingerprint =
-        kind.name + ' ' + options.dump(-1, ' ', false, Json::error_handler_t::replace);
-    made.code = std::move(known);
-  }
+  WEFT_TRY(made, make_code(kind, request));
   WEFT_TRY_VOID(read_policy(place.json, made.policy));
   uses_model_ = uses_model_ || kind.name == "llm" || kind.name == "score";
   uses_retrieval_ = uses_retrieval_ || kind.name == "retrieve";
-  if (kind.name == "tool") {
-    const std::string tool = place.json["tool"];
-    if (!registry_->find_allowed(tool) &&
-        std::find(denied_.begin(), denied_.end(), tool) == denied_.end()) {
-      denied_.push_back(tool);
-    }
-  }
+  if (kind.name == "tool") note_tool(place.json["tool"]);
   WEFT_TRY_VOID(add_code(place, place.name, made.code, made.policy, inputs));
   return {};
+}
+
+Result<MadeCode> Reader::make_code(const CodeKind& kind, const CodeRequest& request) {
+  WEFT_TRY(made, kind.make(request));
+  if (!made.code->fingerprint.empty()) return made;
+  // Its options are all that isn't in the program's own text.
+  Json options = Json::object();
+  for (const std::string& key : kind.keys) {
+    if (request.json.contains(key)) options[key] = request.json[key];
+  }
+  auto known = std::make_shared<Function>(*made.code);
+  known->fingerprint =
+      kind.name + ' ' + options.dump(-1, ' ', false, Json::error_handler_t::replace);
+  made.code = std::move(known);
+  return made;
+}
+
+void Reader::note_tool(const std::string& tool) {
+  const bool is_denied = registry_->find(tool) && !registry_->find_allowed(tool);
+  if (is_denied && !std::ranges::count(denied_, tool)) denied_.push_back(tool);
 }
 
 Result<PromptTemplate> Reader::read_template(const Json& json, const std::string& key) const {
@@ -275,10 +282,8 @@ Result<PromptTemplate> Reader::read_template(const Json& json, const std::string
   return PromptTemplate::load(parts_.folder / path);
 }
 
-Result<std::vector<Reader::Named>> Reader::read_inputs_of(const Place& place,
-                                                          CodeRequest& request) {
-  const Json& json = place.json;
-  std::vector<std::pair<std::string, std::string>> pairs;  // what it calls it, what it reads
+Result<Reader::Pairs> Reader::read_pairs(const Json& json) {
+  Pairs pairs;
   const Json given = json.value("inputs", Json::array());
   if (given.is_object()) {
     for (const auto& [own, value] : given.items()) {
@@ -289,10 +294,17 @@ Result<std::vector<Reader::Named>> Reader::read_inputs_of(const Place& place,
     WEFT_TRY(names, texts_or(json, "inputs", {}));
     for (const std::string& each : names) pairs.emplace_back(each, each);
   }
+  return pairs;
+}
+
+Result<std::vector<Reader::Named>> Reader::read_inputs_of(const Place& place,
+                                                          CodeRequest& request) {
+  const Json& json = place.json;
+  WEFT_TRY(pairs, read_pairs(json));
   if (request.prompt) {
     WEFT_TRY(ordered, in_order(request.prompt->names(), pairs));
     pairs = std::move(ordered);
-  } else if (given.is_object() && json["kind"] != "tool") {
+  } else if (json.value("inputs", Json()).is_object() && json["kind"] != "tool") {
     return wrong("its inputs have no names: \"inputs\" has to be a list");
   }
   std::vector<Named> inputs;

@@ -17,7 +17,8 @@
 #include "base/result.h"
 #include "base/scope.h"
 #include "inference/generate.h"
-#include "planner/nodes/model.h"
+#include "inference/model.h"
+#include "planner/nodes/prompt.h"
 #include "planner/program.h"
 #include "tools/registry.h"
 
@@ -34,9 +35,10 @@ using Retrieve = std::function<Result<std::vector<RetrievedPassage>>(
 /// What a file's nodes are run with. Without a model or a search, the graph can be looked at and
 /// checked, and those nodes fail when run.
 struct GraphParts {
-  ModelNodes* model = nullptr;                      // outlives the program
-  std::shared_ptr<const inference::Model> weights;  // of score nodes: the same model
-  inference::GenerateOptions options;               // of llm nodes, where they say nothing
+  PromptNodes* model = nullptr;  // outlives the program
+  std::shared_ptr<const inference::Model>
+      weights;                         // of score nodes: the same model, in this process
+  inference::GenerateOptions options;  // of llm nodes, where they say nothing
   Retrieve retrieve;
   tools::Policy tools;
   std::filesystem::path folder;  // of the file: where its templates and programs are

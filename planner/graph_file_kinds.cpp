@@ -5,7 +5,9 @@
 #include <nlohmann/json.hpp>
 
 #include "inference/sampler.h"
+#include "planner/graph_file_form.h"
 #include "planner/json_value.h"
+#include "planner/nodes/model.h"
 #include "planner/nodes/score.h"
 #include "planner/nodes/text.h"
 #include "planner/nodes/vote.h"
@@ -122,20 +124,23 @@ Result<MadeCode> make_llm(const CodeRequest& request) {
     return wrong("all " + std::to_string(samples) +
                  " samples would be the same: set \"temperature\" above 0");
   }
+  WEFT_TRY(form, read_form(json, request.parts));
   const auto count = static_cast<std::size_t>(samples);
-  MadeCode made{.policy = ModelNodes::policy(prompt_tokens, options, count)};
   if (request.parts.model == nullptr) {
     const Type* type = samples > 1 ? type_of<Texts>() : type_of<Text>();
-    made.code = stand_in(Types(request.inputs.size(), type_of<Text>()), type, kNoModel);
-    return made;
+    return MadeCode{stand_in(Types(request.inputs.size(), type_of<Text>()), type, kNoModel),
+                    ModelNodes::policy(prompt_tokens, options, count)};
   }
-  made.code =
-      request.parts.model->prompt({.prompt = *request.prompt,
-                                   .system = std::move(system),
-                                   .is_raw = is_raw,
-                                   .samples = count,
-                                   .prompt_tokens_max = static_cast<std::size_t>(prompt_tokens),
-                                   .options = std::move(options)});
+  PromptNode node{.prompt = *request.prompt,
+                  .system = std::move(system),
+                  .is_raw = is_raw,
+                  .samples = count,
+                  .prompt_tokens_max = static_cast<std::size_t>(prompt_tokens),
+                  .form = {},
+                  .options = std::move(options)};
+  if (form.automaton != nullptr) WEFT_TRY_VOID(request.parts.model->hold(node, form));
+  MadeCode made{.policy = request.parts.model->policy_of(node)};
+  made.code = request.parts.model->prompt(std::move(node));
   return made;
 }
 
@@ -143,6 +148,11 @@ Result<MadeCode> make_score(const CodeRequest& request) {
   WEFT_TRY(is_mean, bool_or(request.json, "mean", false));
   WEFT_TRY(tokens, integer_or(request.json, "prompt_tokens_max", 2048, 1, kTokensMax));
   const ScoreOptions options{is_mean, static_cast<std::size_t>(tokens)};
+  if (request.parts.weights == nullptr && request.parts.model != nullptr) {
+    return Error{ErrorCode::kUnsupported,
+                 "it scores texts, which a remote model can't be asked for: take one in this "
+                 "process"};
+  }
   if (request.parts.weights == nullptr) {
     return MadeCode{
         stand_in({type_of<Text>(), type_of<Texts>()}, type_of<std::vector<double>>(), kNoModel),
@@ -293,7 +303,8 @@ const std::vector<CodeKind>& code_kinds() {
   static const std::vector<CodeKind> kinds = {
       {"llm",
        {"prompt", "prompt_file", "system", "raw", "samples", "max_tokens", "temperature", "top_k",
-        "top_p", "min_p", "seed", "stop", "prompt_tokens_max"},
+        "top_p", "min_p", "seed", "stop", "prompt_tokens_max", "schema", "schema_file", "grammar",
+        "regex"},
        "prompt",
        make_llm},
       {"score", {"mean", "prompt_tokens_max"}, nullptr, make_score},

@@ -1,6 +1,7 @@
 #pragma once
 // Reads a graph's file into a Graph. Internal: graph_file.h is what others use. graph_file.cpp has
-// names, inputs, tools and code; graph_file_control.cpp the nodes with graphs inside.
+// names, inputs, tools and code; graph_file_control.cpp the nodes with graphs inside,
+// graph_file_plan.cpp plans.
 
 #include <map>
 #include <memory>
@@ -12,6 +13,7 @@
 #include "planner/graph_file.h"
 #include "planner/graph_file_json.h"
 #include "planner/graph_file_kinds.h"
+#include "planner/plans/plan.h"
 #include "tools/program_tool.h"
 
 namespace weft::planner::file {
@@ -69,11 +71,17 @@ class Reader {
   static Result<Named> add_code(const Place& place, const std::string& name, FunctionPtr code,
                                 const Policy& policy, const std::vector<Named>& inputs);
   Result<void> read_code(const Place& place, const CodeKind& kind);
+  /// kind.make(), with a fingerprint for a trace's key.
+  static Result<MadeCode> make_code(const CodeKind& kind, const CodeRequest& request);
+  /// That the graph calls it: the caller is told of those that aren't allowed.
+  void note_tool(const std::string& tool);
   Result<PromptTemplate> read_template(const Json& json, const std::string& key) const;
   /// "inputs" is a list of values or, where the node names its inputs, an object of such. A
   /// template's places that it doesn't mention read the values of their own names.
   static Result<std::vector<Named>> read_inputs_of(const Place& place, CodeRequest& request);
   using Pairs = std::vector<std::pair<std::string, std::string>>;
+  /// What a node calls each of its inputs, and the value that it reads.
+  static Result<Pairs> read_pairs(const Json& json);
   static Result<Pairs> in_order(const Names& places, const Pairs& given);
 
   /// Reads a graph inside `node` whose first own value, if it has one, is called `as`; returns its
@@ -91,6 +99,14 @@ class Reader {
   /// A prompt with the places {{first}} and {{second}} is asked twice, the second time with them
   /// swapped; a verdict that follows the place, not the text, is a tie.
   Result<void> read_judge(const Place& place);
+
+  /// The steps that a value names or, without "from", that a model writes down: held to the plans'
+  /// schema, checked, and once written again if there is a mistake in it.
+  Result<void> read_plan(const Place& place);
+  Result<PlanKit> read_plan_kit(const Place& place, std::vector<Named>& inputs);
+  Result<PlanKind> read_plan_kind(const std::string& name, const Json& options);
+  /// The nodes that write the plan; returns the last one's text.
+  Result<Named> read_drafts(const Place& place, const PlanKit& kit);
 
   const GraphParts& parts_;
   const Json& json_;

@@ -103,6 +103,37 @@ const EngineRates* StatsBook::find_engine(const std::string& model) const {
   return found == engines_.end() ? nullptr : &found->second;
 }
 
+void StatsBook::add_run(const RunSample& run) {
+  if (runs_.size() == kRunsKept) runs_.erase(runs_.begin());
+  runs_.push_back(run);
+}
+
+SettingJudgement& StatsBook::judgement(std::int64_t size, std::int64_t overlap_percent,
+                                       std::int64_t votes) {
+  for (SettingJudgement& one : judgements_) {
+    if (one.size == size && one.overlap_percent == overlap_percent && one.votes == votes) {
+      return one;
+    }
+  }
+  return judgements_.emplace_back(
+      SettingJudgement{.size = size, .overlap_percent = overlap_percent, .votes = votes});
+}
+
+void StatsBook::add(const StatsBook& other) {
+  for (const auto& [key, stats] : other.nodes_) merge(nodes_[key], stats);
+  for (const auto& [path, stats] : other.controls_) {
+    ControlStats& mine = controls_[path];
+    mine.counts.merge(stats.counts);
+    mine.yes += stats.yes;
+    mine.no += stats.no;
+  }
+  for (const auto& [model, rates] : other.engines_) engines_[model] = rates;
+  for (const RunSample& run : other.runs_) add_run(run);
+  for (const SettingJudgement& one : other.judgements_) {
+    merge(judgement(one.size, one.overlap_percent, one.votes).judged, one.judged);
+  }
+}
+
 std::map<std::int64_t, double> StatsBook::miss_by_size(std::string_view function) const {
   std::map<int, Judgements> buckets;
   const NodeKey first{.function = std::string(function)};

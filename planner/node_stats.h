@@ -98,6 +98,24 @@ struct EngineRates {
   friend bool operator==(const EngineRates&, const EngineRates&) = default;
 };
 
+/// A whole run that gave its value, beside what had been forecast for it without calibrate().
+struct RunSample {
+  double seconds = 0;
+  double seconds_forecast = 0;  // the middle one; 0 = none was made
+  double output_tokens = 0;
+  double output_tokens_forecast = 0;
+  friend bool operator==(const RunSample&, const RunSample&) = default;
+};
+
+/// Answers to whole runs whose right ones were known, under one choice of what can be tuned.
+struct SettingJudgement {
+  std::int64_t size = 1;
+  std::int64_t overlap_percent = 0;
+  std::int64_t votes = 1;
+  Judgements judged;
+  friend bool operator==(const SettingJudgement&, const SettingJudgement&) = default;
+};
+
 /// A value; not for several threads at once.
 class StatsBook {
  public:
@@ -123,6 +141,17 @@ class StatsBook {
 
   const std::map<NodeKey, NodeStats>& nodes() const noexcept { return nodes_; }
 
+  /// The latest kRunsKept runs, oldest first.
+  static constexpr std::size_t kRunsKept = 64;
+  void add_run(const RunSample& run);
+  const std::vector<RunSample>& runs() const noexcept { return runs_; }
+
+  SettingJudgement& judgement(std::int64_t size, std::int64_t overlap_percent, std::int64_t votes);
+  const std::vector<SettingJudgement>& judgements() const noexcept { return judgements_; }
+
+  /// What another book has, as if its runs had followed on those of this one.
+  void add(const StatsBook& other);
+
   /// One line of UTF-8, and back. Errors: kInvalidArgument says what is wrong where.
   std::string json() const;
   static Result<StatsBook> from_json(std::string_view json);
@@ -133,6 +162,8 @@ class StatsBook {
   std::map<NodeKey, NodeStats> nodes_;
   std::map<std::string, ControlStats> controls_;
   std::map<std::string, EngineRates> engines_;
+  std::vector<RunSample> runs_;
+  std::vector<SettingJudgement> judgements_;
 };
 
 }  // namespace weft::planner

@@ -115,6 +115,46 @@ class Reader {
   std::optional<std::string> error_;
 };
 
+void read_judgements(Reader& inside, Judgements& j) {
+  inside.count("with_answer", j.with_answer);
+  inside.count("right", j.right);
+  inside.count("without_answer", j.without_answer);
+  inside.count("false_alarms", j.false_alarms);
+  inside.count("errors", j.errors);
+  inside.number("error_mean", j.error_mean);
+  inside.number("error_squares", j.error_squares);
+  if (j.right > j.with_answer || j.false_alarms > j.without_answer) {
+    inside.fail("more were right or false alarms than there were");
+  }
+}
+
+Result<void> read_run(const Json& json, RunSample& run) {
+  Reader reader(json);
+  reader.number("seconds", run.seconds);
+  reader.number("seconds_forecast", run.seconds_forecast);
+  reader.number("output_tokens", run.output_tokens);
+  reader.number("output_tokens_forecast", run.output_tokens_forecast);
+  return reader.end("a run");
+}
+
+Result<void> read_setting(const Json& json, StatsBook& book) {
+  Reader reader(json);
+  std::int64_t size = 1;
+  std::int64_t overlap = 0;
+  std::int64_t votes = 1;
+  reader.count("size", size);
+  reader.count("overlap_percent", overlap);
+  reader.count("votes", votes);
+  WEFT_TRY_VOID(reader.end("a setting"));
+  Judgements& judged = book.judgement(size, overlap, votes).judged;
+  if (const Json* part = reader.part("judged", Json::value_t::object)) {
+    Reader inside(*part);
+    read_judgements(inside, judged);
+    WEFT_TRY_VOID(inside.end("judged of a setting"));
+  }
+  return reader.end("a setting");
+}
+
 Result<void> read_node(const Json& json, std::map<NodeKey, NodeStats>& nodes) {
   Reader reader(json);
   NodeKey key;
@@ -134,17 +174,7 @@ Result<void> read_node(const Json& json, std::map<NodeKey, NodeStats>& nodes) {
   reader.reservoir("failed", stats.failed);
   if (const Json* judged = reader.part("judged", Json::value_t::object)) {
     Reader inside(*judged);
-    Judgements& j = stats.judged;
-    inside.count("with_answer", j.with_answer);
-    inside.count("right", j.right);
-    inside.count("without_answer", j.without_answer);
-    inside.count("false_alarms", j.false_alarms);
-    inside.count("errors", j.errors);
-    inside.number("error_mean", j.error_mean);
-    inside.number("error_squares", j.error_squares);
-    if (j.right > j.with_answer || j.false_alarms > j.without_answer) {
-      inside.fail("more were right or false alarms than there were");
-    }
+    read_judgements(inside, stats.judged);
     WEFT_TRY_VOID(inside.end("judged of node " + key.path));
   }
   WEFT_TRY_VOID(reader.end("node " + key.path));
@@ -198,6 +228,20 @@ std::string StatsBook::json() const {
     json["engines"][model] = {{"prefill_tokens_per_s", rates.prefill_tokens_per_s},
                               {"step_seconds", std::move(steps)}};
   }
+  json["runs"] = Json::array();
+  for (const RunSample& run : runs_) {
+    json["runs"].push_back({{"seconds", run.seconds},
+                            {"seconds_forecast", run.seconds_forecast},
+                            {"output_tokens", run.output_tokens},
+                            {"output_tokens_forecast", run.output_tokens_forecast}});
+  }
+  json["judgements"] = Json::array();
+  for (const SettingJudgement& one : judgements_) {
+    json["judgements"].push_back({{"size", one.size},
+                                  {"overlap_percent", one.overlap_percent},
+                                  {"votes", one.votes},
+                                  {"judged", judged_json(one.judged)}});
+  }
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -227,6 +271,16 @@ Result<StatsBook> StatsBook::from_json(std::string_view text) {
     for (const auto& [model, entry] : engines->items()) {
       WEFT_TRY_VOID(read_engine(model, entry, book.engines_[model]));
     }
+  }
+  if (const Json* runs = reader.part("runs", Json::value_t::array)) {
+    for (const Json& entry : *runs) {
+      RunSample run;
+      WEFT_TRY_VOID(read_run(entry, run));
+      book.add_run(run);
+    }
+  }
+  if (const Json* settings = reader.part("judgements", Json::value_t::array)) {
+    for (const Json& entry : *settings) WEFT_TRY_VOID(read_setting(entry, book));
   }
   WEFT_TRY_VOID(reader.end("the whole"));
   return book;

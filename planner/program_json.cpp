@@ -16,7 +16,7 @@ constexpr std::array kEffects = {"pure", "idempotent", "once"};
 constexpr std::array kLaneNames = {"cpu", "io", "model"};
 constexpr std::array kKinds = {NodeKind::kCode, NodeKind::kMap,    NodeKind::kCollect,
                                NodeKind::kLoop, NodeKind::kBranch, NodeKind::kScope,
-                               NodeKind::kAsk};
+                               NodeKind::kAsk,  NodeKind::kPlan};
 
 // ---- to text: what is the default isn't written ----
 
@@ -70,7 +70,7 @@ Json body_json(const Body& body) {
   for (const Node& node : body.nodes) {
     Json entry = {
         {"name", node.name}, {"kind", to_string(node.kind)}, {"inputs", names(node.inputs)}};
-    if (node.kind == NodeKind::kCode) {
+    if (node.kind == NodeKind::kCode || node.kind == NodeKind::kPlan) {
       entry["function"] = node.function;
       Json policy = policy_json(node.policy);
       if (!policy.empty()) entry["policy"] = std::move(policy);
@@ -296,7 +296,7 @@ class Loader {
       node.inputs.push_back(from->second);
     }
     node.output = static_cast<Slot>(slots.size());
-    if (node.kind == NodeKind::kCode) {
+    if (node.kind == NodeKind::kCode || node.kind == NodeKind::kPlan) {
       WEFT_TRY(function, text(json, "function"));
       const auto code = functions_.find(function);
       if (code == functions_.end())

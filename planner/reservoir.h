@@ -34,6 +34,11 @@ class Reservoir {
   /// What two reservoirs keep, as if one had seen all: each in proportion to what it has seen.
   void merge(const Reservoir& other) {
     if (other.items_.empty()) return;
+    // Drawing again and again for the sake of a few new ones would leave ever fewer different.
+    if (other.seen_ == static_cast<std::int64_t>(other.items_.size())) {
+      for (const T& item : other.items_) add(item);
+      return;
+    }
     const std::int64_t all = seen_ + other.seen_;
     std::vector<T> items;
     if (items_.size() + other.items_.size() <= kKept) {

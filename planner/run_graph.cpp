@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/guard.h"
 #include "planner/run_state.h"
 #include "planner/value_codec.h"
 
@@ -18,14 +19,13 @@ std::string Frame::path(std::uint32_t which) const {
   return around + "/" + name;
 }
 
-std::shared_ptr<Frame> RunState::open_frame(std::shared_ptr<Frame> parent, std::uint32_t node,
-                                            std::size_t which, std::int64_t index, Value own) {
+std::shared_ptr<Frame> RunState::new_frame(const std::shared_ptr<Frame>& parent, std::uint32_t node,
+                                           const Body& body) {
   auto frame = std::make_shared<Frame>();
   const Node& around = parent->body->nodes[node];
-  const Body& body = *around.bodies[which];
   frame->body = &body;
+  frame->parent = parent;
   frame->node = node;
-  frame->index = index;
   frame->scope = parent->scope;
   // What is ahead of the node itself is that of its graphs, counted in their frames.
   std::int64_t behind = 0;
@@ -33,6 +33,16 @@ std::shared_ptr<Frame> RunState::open_frame(std::shared_ptr<Frame> parent, std::
     behind = std::max(behind, parent->body->remaining[reader]);
   }
   frame->priority = parent->priority + behind;
+  return frame;
+}
+
+std::shared_ptr<Frame> RunState::open_frame(const std::shared_ptr<Frame>& parent,
+                                            std::uint32_t node, std::size_t which,
+                                            std::int64_t index, Value own) {
+  const Node& around = parent->body->nodes[node];
+  const Body& body = *around.bodies[which];
+  auto frame = new_frame(parent, node, body);
+  frame->index = index;
   if (around.kind == NodeKind::kScope) {
     scopes_.push_back(
         std::make_unique<Scope>(*parent->scope, Scope::Options{.limit = around.limit}));
@@ -45,9 +55,31 @@ std::shared_ptr<Frame> RunState::open_frame(std::shared_ptr<Frame> parent, std::
     const Slot from = around.inputs[around.arguments[which][i]];
     values.push_back(is_own ? own : parent->cells[from].value);
   }
-  frame->parent = std::move(parent);
   fill_frame(frame, std::move(values));
   return frame;
+}
+
+void RunState::enter_plan(const std::shared_ptr<Frame>& frame, std::uint32_t node) {
+  const Node& what = frame->body->nodes[node];
+  std::vector<const Value*> arguments;
+  for (const Slot slot : what.inputs) arguments.push_back(&frame->cells[slot].value);
+  auto made = guarded([&] { return what.code->expand(arguments); });
+  if (!made) return fail(frame, node, made.error(), 0, {});
+  const Body& body = **made;
+  bool fits = body.inputs.size() + 1 == arguments.size() &&
+              body.slots[body.result].type == what.code->output;
+  for (std::size_t i = 0; fits && i < body.inputs.size(); ++i) {
+    fits = body.inputs[i].type == arguments[i + 1]->type();
+  }
+  if (!fits) {
+    const Error misfit{ErrorCode::kInternal, "its graph's inputs or result aren't its own"};
+    return fail(frame, node, misfit, 0, {});
+  }
+  auto inside = new_frame(frame, node, body);
+  inside->made_body = *std::move(made);
+  std::vector<Value> values;
+  for (std::size_t i = 1; i < arguments.size(); ++i) values.push_back(*arguments[i]);
+  fill_frame(inside, std::move(values));
 }
 
 void RunState::fill_frame(const std::shared_ptr<Frame>& frame, std::vector<Value> values) {
@@ -105,6 +137,8 @@ void RunState::enter(const std::shared_ptr<Frame>& frame, std::uint32_t node) {
       return;
     case NodeKind::kAsk:
       return ask(frame, node);
+    case NodeKind::kPlan:
+      return enter_plan(frame, node);
     case NodeKind::kCode:
       return;
   }
@@ -247,6 +281,7 @@ void RunState::frame_done(const std::shared_ptr<Frame>& frame) {
     }
     case NodeKind::kBranch:
     case NodeKind::kScope:
+    case NodeKind::kPlan:
     case NodeKind::kCode:
     case NodeKind::kAsk:
       return complete(parent, frame->node, std::move(value));

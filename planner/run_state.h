@@ -39,6 +39,7 @@ struct Frame {
   };
 
   const Body* body = nullptr;
+  std::shared_ptr<const Body> made_body;  // owned, of a kPlan
   std::shared_ptr<Frame> parent;
   std::uint32_t node = 0;   // of the parent, that this one is inside of
   std::int64_t index = -1;  // element or iteration
@@ -134,8 +135,11 @@ class RunState : public std::enable_shared_from_this<RunState> {
   void leave(Lock& lock);
 
   // The graph's rules: planner/run_graph.cpp.
-  std::shared_ptr<Frame> open_frame(std::shared_ptr<Frame> parent, std::uint32_t node,
+  static std::shared_ptr<Frame> new_frame(const std::shared_ptr<Frame>& parent, std::uint32_t node,
+                                          const Body& body);
+  std::shared_ptr<Frame> open_frame(const std::shared_ptr<Frame>& parent, std::uint32_t node,
                                     std::size_t which, std::int64_t index, Value own);
+  void enter_plan(const std::shared_ptr<Frame>& frame, std::uint32_t node);
   void fill_frame(const std::shared_ptr<Frame>& frame, std::vector<Value> values);
   void deliver(const std::shared_ptr<Frame>& frame, Slot slot, Value value);
   void ready(const std::shared_ptr<Frame>& frame, std::uint32_t node);

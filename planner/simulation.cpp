@@ -54,12 +54,13 @@ std::shared_ptr<const Body> Simulation::replace_code(const Body& body) {
   auto copy = std::make_shared<Body>(body);
   for (Node& node : copy->nodes) {
     const std::size_t index = next_++;
-    if (node.kind == NodeKind::kAsk) {  // somebody who answers after the time that is expected
+    // Somebody who answers after the time that is expected, or a plan, which nobody knows yet.
+    if (node.kind == NodeKind::kAsk || node.kind == NodeKind::kPlan) {
       node.kind = NodeKind::kCode;
       auto code = std::make_shared<Function>();
-      code->inputs = {body.slots[node.inputs[0]].type};
+      for (const Slot slot : node.inputs) code->inputs.push_back(body.slots[slot].type);
       code->output = body.slots[node.output].type;
-      code->run = [this, index](Ctx& ctx, Arguments) { return run_node(ctx, index); };
+      code->run = [this, index](Ctx& ctx, Arguments in) { return run_node(ctx, index, in); };
       node.code = std::move(code);
     } else if (node.kind == NodeKind::kCode) {
       node.code = simulated(node, index);
@@ -74,7 +75,7 @@ FunctionPtr Simulation::simulated(const Node& node, std::size_t index) {
   made->inputs = node.code->inputs;
   made->output = node.code->output;
   if (node.code->run) {
-    made->run = [this, index](Ctx& ctx, Arguments) { return run_node(ctx, index); };
+    made->run = [this, index](Ctx& ctx, Arguments in) { return run_node(ctx, index, in); };
   } else {
     made->start = [this, index](std::shared_ptr<Call> call) { start_node(std::move(call), index); };
   }
@@ -86,17 +87,59 @@ Simulation::Drawn Simulation::draw(std::size_t index) {
   const bool failed = plan.failure > 0 && random_.chance(plan.failure);
   const auto& samples = failed ? plan.failed : plan.done;
   const std::size_t which = samples.size() == 1 ? 0 : random_.below(samples.size());
-  return {&samples[which], failed};
+  return {samples[which], failed};
+}
+
+// Calls of about that size: a quarter of those that are known, by rank, but not too few.
+Simulation::Drawn Simulation::draw_sized(std::size_t index, const PromptSize& size) {
+  const NodePlan& plan = plan_.nodes[index];
+  Drawn drawn = draw(index);
+  if (!drawn.failed) {
+    constexpr std::size_t kFewest = 8;
+    constexpr std::size_t kMost = 64;
+    const std::vector<AttemptSample>& all = plan.done;
+    const std::size_t count = std::min(all.size(), std::clamp(all.size() / 4, kFewest, kMost));
+    const auto place =
+        std::ranges::lower_bound(all, size.tokens, {}, &AttemptSample::prompt_tokens);
+    const auto rank = static_cast<std::size_t>(place - all.begin());
+    const std::size_t first = std::min(rank - std::min(rank, count / 2), all.size() - count);
+    drawn.sample = all[first + random_.below(count)];
+  }
+  drawn.sample.prompt_tokens = size.tokens;
+  drawn.sample.cached_tokens = size.shared;
+  return drawn;
+}
+
+std::optional<Simulation::PromptSize> Simulation::prompt_size(const Ctx& ctx, std::size_t index,
+                                                              Arguments in) {
+  std::string path = ctx.path();
+  if (const auto known = prompts_.find(path); known != prompts_.end()) return known->second;
+  const auto prompt = plan_.positions[index].what().code->prompt(in);
+  if (!prompt) return std::nullopt;
+  PromptSize size{.tokens = static_cast<std::int64_t>(prompt->size())};
+  const auto [first, is_new] = first_prompts_.try_emplace(index, *prompt);
+  if (!is_new)
+    size.shared = std::ranges::mismatch(first->second, *prompt).in1 - first->second.begin();
+  prompts_.emplace(std::move(path), size);
+  return size;
+}
+
+Result<Value> Simulation::run_code(Ctx& ctx, std::size_t index, Arguments in) {
+  std::string path = ctx.path();
+  if (const auto known = values_.find(path); known != values_.end()) return known->second;
+  auto value = plan_.positions[index].what().code->run(ctx, in);
+  if (value) values_.emplace(std::move(path), *value);
+  return value;
 }
 
 void Simulation::note(std::size_t index, const Drawn& drawn, SteadyTime begin, SteadyTime end) {
   SampleSums::OfNode& sums = sums_.nodes[index];
   sums.attempts += 1;
   sums.seconds += std::chrono::duration<double>(end - begin).count();
-  sums.prompt_tokens += static_cast<double>(drawn.sample->prompt_tokens);
-  sums.output_tokens += static_cast<double>(drawn.sample->output_tokens);
-  sums.calls += static_cast<double>(drawn.sample->calls);
-  sums.money_micros += static_cast<double>(drawn.sample->money_micros);
+  sums.prompt_tokens += static_cast<double>(drawn.sample.prompt_tokens);
+  sums.output_tokens += static_cast<double>(drawn.sample.output_tokens);
+  sums.calls += static_cast<double>(drawn.sample.calls);
+  sums.money_micros += static_cast<double>(drawn.sample.money_micros);
   const NodePlan& plan = plan_.nodes[index];
   if (plan.failure > 0) {
     evidence_[plan.evidence].first += 1;
@@ -105,12 +148,13 @@ void Simulation::note(std::size_t index, const Drawn& drawn, SteadyTime begin, S
   if (is_traced_ && end > begin) records_.push_back({index, begin, end});
 }
 
-Result<Value> Simulation::run_node(Ctx& ctx, std::size_t index) {
+Result<Value> Simulation::run_node(Ctx& ctx, std::size_t index, Arguments in) {
   const Drawn drawn = draw(index);
   const SteadyTime begin = ctx.now();
-  WEFT_TRY_VOID(ctx.sleep_for(nanoseconds(drawn.sample->seconds)));
+  WEFT_TRY_VOID(ctx.sleep_for(nanoseconds(drawn.sample.seconds)));
   note(index, drawn, begin, ctx.now());
-  const AttemptSample& sample = *drawn.sample;
+  if (plan_.nodes[index].is_run) return run_code(ctx, index, in);
+  const AttemptSample& sample = drawn.sample;
   if (sample.prompt_tokens != 0 || sample.output_tokens != 0 || sample.calls != 0 ||
       sample.money_micros != 0 || plan_.nodes[index].is_known) {
     ctx.spend({sample.prompt_tokens, sample.output_tokens, sample.calls, sample.money_micros, {}});
@@ -119,14 +163,22 @@ Result<Value> Simulation::run_node(Ctx& ctx, std::size_t index) {
 }
 
 void Simulation::start_node(std::shared_ptr<Call> call, std::size_t index) {
-  const Drawn drawn = draw(index);
-  const AttemptSample& sample = *drawn.sample;
+  std::optional<PromptSize> size;
+  if (plan_.nodes[index].has_prompt) {
+    std::vector<const Value*> in;
+    for (std::size_t i = 0; i < plan_.positions[index].what().inputs.size(); ++i) {
+      in.push_back(&call->argument(i));
+    }
+    size = prompt_size(call->ctx(), index, in);
+  }
+  const Drawn drawn = size ? draw_sized(index, *size) : draw(index);
+  const AttemptSample& sample = drawn.sample;
   const SteadyTime begin = call->ctx().now();
   const auto finish = [this, call, index, drawn, begin, number = number_] {
     // A stop or its timeout may have ended it long ago, in an earlier sample even.
     if (number != number_ || call->ctx().stop().stop_requested()) return;
     note(index, drawn, begin, executor_.clock().steady_now());
-    const AttemptSample& used = *drawn.sample;
+    const AttemptSample& used = drawn.sample;
     call->ctx().spend({used.prompt_tokens, used.output_tokens, used.calls, used.money_micros, {}});
     call->finish(outcome(call->ctx(), index, drawn.failed));
   };

@@ -4,6 +4,8 @@
 
 #include <memory>
 #include <optional>
+#include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "planner/executor.h"
@@ -66,15 +68,23 @@ class Simulation {
     SteadyTime end;
   };
   struct Drawn {
-    const AttemptSample* sample;
+    AttemptSample sample;
     bool failed;
+  };
+  struct PromptSize {
+    std::int64_t tokens = 0;
+    std::int64_t shared = 0;  // with the node's first prompt, which siblings read once
   };
 
   std::shared_ptr<const Body> replace_code(const Body& body);
   FunctionPtr simulated(const Node& node, std::size_t index);
   Drawn draw(std::size_t index);
+  Drawn draw_sized(std::size_t index, const PromptSize& size);
+  /// Nothing where the prompt can't be made: the run will say why.
+  std::optional<PromptSize> prompt_size(const Ctx& ctx, std::size_t index, Arguments in);
+  Result<Value> run_code(Ctx& ctx, std::size_t index, Arguments in);
   void note(std::size_t index, const Drawn& drawn, SteadyTime begin, SteadyTime end);
-  Result<Value> run_node(Ctx& ctx, std::size_t index);
+  Result<Value> run_node(Ctx& ctx, std::size_t index, Arguments in);
   void start_node(std::shared_ptr<Call> call, std::size_t index);
   Result<Value> outcome(const Ctx& ctx, std::size_t index, bool failed);
   bool ends_loop(const Ctx& ctx, const NodePlan& plan);
@@ -87,6 +97,10 @@ class Simulation {
   VirtualExecutor executor_;
   std::optional<SimulatedEngine> engine_;
   StandIns stand_ins_;
+  // By path; the same in each sample:
+  std::unordered_map<std::string, Value> values_;  // of nodes that are run
+  std::unordered_map<std::string, PromptSize> prompts_;
+  std::unordered_map<std::size_t, std::vector<std::int32_t>> first_prompts_;  // by position
   std::size_t next_ = 0;  // position of the next node to replace
   AnyProgram program_;
   // Of the sample that runs:

@@ -1,7 +1,10 @@
 #include "planner/simulation_plan.h"
 
+#include <algorithm>
 #include <set>
 #include <tuple>
+
+#include "planner/known_values.h"
 
 namespace weft::planner {
 namespace {
@@ -23,14 +26,25 @@ struct Origin {
 
 class Planner {
  public:
-  Planner(const Body& body, const StatsBook& book, const Machine& machine, const Inputs& given)
-      : body_(body), book_(book), machine_(machine), given_(given) {
+  Planner(const Body& body, const StatsBook& book, const Machine& machine,
+          const ForecastOptions& options)
+      : body_(body), book_(book), machine_(machine), given_(options.inputs) {
     plan_.positions = positions(body);
     plan_.nodes.resize(plan_.positions.size());
     plan_.inputs.resize(body.inputs.size());
     for (std::size_t i = 0; i < plan_.positions.size(); ++i) {
       const Position& p = plan_.positions[i];
       by_place_[{p.around, p.which, p.node}] = i;
+    }
+    if (!options.runs_plain_code) return;
+    std::vector<bool> is_given;
+    for (const Input& input : body.inputs) is_given.push_back(given_.values().contains(input.name));
+    const KnownValues known = find_known_values(body, is_given);
+    for (std::size_t i = 0; i < plan_.positions.size(); ++i) {
+      const Node& node = plan_.positions[i].what();
+      if (node.kind != NodeKind::kCode) continue;
+      plan_.nodes[i].is_run = known.output[i];
+      plan_.nodes[i].has_prompt = known.inputs[i] && node.code != nullptr && node.code->prompt;
     }
   }
 
@@ -39,6 +53,7 @@ class Planner {
       switch (plan_.positions[i].what().kind) {
         case NodeKind::kCode:
         case NodeKind::kAsk:
+        case NodeKind::kPlan:
           plan_code(i);
           break;
         case NodeKind::kMap:
@@ -80,7 +95,8 @@ class Planner {
     plan.is_known = stats.trials > 0;
     plan.done = stats.done.items();
     plan.failed = stats.failed.items();
-    if (stats.trials > 0) plan.failure = double(stats.failures) / double(stats.trials);
+    if (stats.trials > 0 && !plan.is_run)
+      plan.failure = double(stats.failures) / double(stats.trials);
     if (plan.done.empty()) plan.done.push_back(plan.is_known ? plan.failed.front() : guess(node));
     if (plan.failed.empty()) plan.failed = plan.done;
     for (auto* samples : {&plan.done, &plan.failed}) {
@@ -94,7 +110,9 @@ class Planner {
         evidence_.try_emplace({function, is_here ? position.path : ""}, evidence_.size());
     plan.evidence = known->second;
     plan_.evidences = evidence_.size();
-    if (!plan.is_known) plan_.unknown.push_back(position.path);
+    // What is run needs no statistics but its time, which plain code takes little of.
+    if (!plan.is_known && !plan.is_run) plan_.unknown.push_back(position.path);
+    if (plan.has_prompt) std::ranges::stable_sort(plan.done, {}, &AttemptSample::prompt_tokens);
   }
 
   static AttemptSample guess(const Node& node) {
@@ -177,9 +195,12 @@ class Planner {
     }
   }
 
-  /// Null for an input that is given.
+  /// Null for an input that is given, and for a node that is run.
   Shape* shape_of(const Origin& origin) {
-    if (!origin.is_input) return &plan_.nodes[origin.index].shape;
+    if (!origin.is_input) {
+      NodePlan& plan = plan_.nodes[origin.index];
+      return plan.is_run ? nullptr : &plan.shape;
+    }
     if (given_.values().contains(body_.inputs[origin.index].name)) return nullptr;
     return &plan_.inputs[origin.index];
   }
@@ -248,8 +269,8 @@ class Planner {
 }  // namespace
 
 SimulationPlan make_plan(const Body& body, const StatsBook& book, const Machine& machine,
-                         const Inputs& given) {
-  return Planner(body, book, machine, given).make();
+                         const ForecastOptions& options) {
+  return Planner(body, book, machine, options).make();
 }
 
 }  // namespace weft::planner

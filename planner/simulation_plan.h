@@ -20,6 +20,8 @@ struct NodePlan {
   std::vector<AttemptSample> done;  // at least one
   std::vector<AttemptSample> failed;  // at least one if failure > 0
   bool in_engine = false;             // takes the time that its tokens need there
+  bool is_run = false;                // its own code is, and nothing drawn but its time
+  bool has_prompt = false;            // what it reads is known; `done` is by rising prompt tokens
   const Type* output = nullptr;
   Shape shape;
   /// Of what ends a loop: the chance that it does in its i-th iteration, if it came there; true
@@ -38,6 +40,6 @@ struct SimulationPlan {
 
 /// Borrows all four for as long as the plan is used.
 SimulationPlan make_plan(const Body& body, const StatsBook& book, const Machine& machine,
-                         const Inputs& given);
+                         const ForecastOptions& options);
 
 }  // namespace weft::planner

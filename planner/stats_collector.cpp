@@ -124,6 +124,7 @@ void StatsCollector::end_control(const Event& event, const std::string& plain) {
     case NodeKind::kScope:
     case NodeKind::kCode:
     case NodeKind::kAsk:
+    case NodeKind::kPlan:
       return;
   }
 }

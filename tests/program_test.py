@@ -261,6 +261,39 @@ class Program(unittest.TestCase):
         self.assertIn("ID=VALUE", self.weft("complete", "x", "--logit-bias", "7", "-m", MODEL, code=2).stderr)
 
     @unittest.skipUnless(HAS_MODEL, "WEFT_TEST_MODELS has no smollm2-135m.gguf")
+    def test_forms_hold_answers_by_flags_and_by_batch_keys(self):
+        schema = {"type": "object", "properties": {"the_colour_of_the_sky_in_spring": {"enum": ["blue", "grey"]}},
+                  "required": ["the_colour_of_the_sky_in_spring"], "additionalProperties": False}
+        lines = [{"schema": schema}, {"regex": "[0-9]{3}"}, {"grammar": 'root ::= "yes" | "no"'}, {"choice": ["red", "green"]},
+                 {"choice": ["Anna", "Otto"], "choice_after": " "}, {}, {"schema": schema, "regex": "a"},
+                 {"schema": {"not": {}}}, {"choice_after": "x"}, {"schema": "schema.json"}]
+        batch = pathlib.Path(self.home.name, "forms.jsonl")
+        batch.write_text("".join(json.dumps({"prompt": "What is it?", "max_tokens": 24, **line}) + "\n" for line in lines))
+        made = [json.loads(line) for line in
+                self.weft("complete", "--batch", str(batch), "-m", MODEL, code=4).stdout.splitlines()]
+        self.assertIn(json.loads(made[0]["text"])["the_colour_of_the_sky_in_spring"], ("blue", "grey"))
+        self.assertRegex(made[1]["text"], "^[0-9]{3}$")
+        self.assertIn(made[2]["text"], ("yes", "no"))
+        self.assertIn(made[3]["text"], ("red", "green"))
+        self.assertTrue(all(word.startswith(("Anna", "Otto")) for word in made[4]["text"].split(" ")[1:-1]), made[4])
+        for row, words in zip(made[6:], (("schema", "regex"), ("not",), ("choice_after",), ("the schema itself",)), strict=True):
+            self.assertTrue(all(word in row["error"]["message"] for word in words), row)
+        # What is forced is read together, and changes nothing.
+        file = pathlib.Path(self.home.name, "schema.json")
+        file.write_text(json.dumps(schema))
+        flags = ("complete", "What is it?", "-n", "24", "-m", MODEL, "--schema", str(file))
+        drafted, plain = self.json(*flags), self.json(*flags, "--draft", "0")
+        self.assertEqual([drafted["ids"], plain["ids"]], [made[0]["ids"]] * 2)
+        self.assertGreater(drafted["usage"]["accepted_tokens"], 3)
+        # A model that is its own expert or anti-expert is left as it is.
+        alone = ("complete", "What is it?", "-n", "12", "-m", MODEL)
+        ids = self.json(*alone)["ids"]
+        self.assertEqual(self.json(*alone, "--expert", MODEL, "--anti-expert", MODEL)["ids"], ids)
+        if os.path.exists(QWEN):
+            self.assertIn("same vocabulary", self.weft(*alone, "--expert", QWEN, code=2).stderr)
+        self.assertIn("excludes", self.weft(*flags, "--choice", "x", code=2).stderr)
+
+    @unittest.skipUnless(HAS_MODEL, "WEFT_TEST_MODELS has no smollm2-135m.gguf")
     def test_a_prefill_begins_the_turn_and_does_not_end_it(self):
         for model in filter(os.path.exists, (MODEL, QWEN)):  # the templates of smollm and qwen2
             plain = self.json("complete", "Say hello.", "-n", "1", "-m", model)["prompt_ids"]
@@ -401,6 +434,50 @@ class Program(unittest.TestCase):
         self.assertEqual((nodes["each/counts"]["done"], nodes["each/counts"]["calls"]), (2, 2))
         over = self.weft(*arguments, "--allow-tools", "--budget", "calls=1", code=1)
         self.assertIn("the budget has no room for 1 more call", over.stderr)
+
+    def test_runs_are_learned_from_and_the_next_is_forecast(self):
+        graph = str(self.GRAPHS / "word_counts.json")
+        first = [graph, "-i", "text=a b a\nc c d"]
+        blind = self.json("predict", *first)
+        self.assertEqual((blind["runs_known"], blind["unknown"][0]), (0, "each/counts"))
+        self.assertEqual(blind["calls"]["mean"], 2)  # a line each, which plain code tells before
+        self.weft("run", *first, "--allow-tools", "--no-stats")
+        self.assertEqual(self.json("predict", *first)["runs_known"], 0)
+        for _ in range(3):
+            self.weft("run", *first, "--allow-tools")
+        other = [graph, "-i", "text=a\nb\nc\nd"]
+        known = self.json("predict", *other)
+        self.assertEqual((known["runs_known"], known["calls"]["mean"], known["calls"]["sd"]), (3, 4, 0))
+        self.assertNotIn("each/counts", known["unknown"])
+        self.assertGreater(known["seconds"]["mean"], 0)
+        over = self.weft("predict", *other, "--budget", "calls=3", code=4)
+        self.assertIn("ends for lack of budget with a chance of 100.0 %", over.stdout)
+        run = self.json("run", *other, "--allow-tools", "--record")
+        self.assertEqual(run["forecast"]["calls"]["predicted"], 4)
+        shown = self.json("trace", "show", run["run"])
+        self.assertEqual(shown["comparison"]["calls"]["measured"], 4)
+        self.assertEqual(shown["forecast"]["calls"]["mean"], 4)
+        self.assertIn("calls: 4, forecast 4 (80 %: 4 to 4), inside", self.weft("trace", "show", run["run"]).stdout)
+
+    def test_a_graph_is_tuned_by_what_its_file_lists(self):
+        graph = self.docs / "tuned.json"
+        graph.write_text(json.dumps({
+            "format": "weft-graph-1", "inputs": [{"name": "text"}], "result": "length", "nodes": [
+                {"name": "parts", "kind": "split_blocks", "bytes_max": 10, "inputs": ["text"]},
+                {"name": "length", "kind": "count", "inputs": ["parts"]}],
+            "tune": {"size": {"node": "parts", "option": "bytes_max", "values": [5, 10]}}}))
+        arguments = [str(graph), "-i", "text=" + "x" * 10]
+        self.assertIn("--expect VALUE", self.weft("tune", *arguments, "--error", "0.1", code=2).stderr)
+        self.assertIs(self.json("run", *arguments, "--expect", "1")["right"], True)
+        graph.write_text(graph.read_text().replace('"bytes_max": 10', '"bytes_max": 5'))
+        self.assertIs(self.json("run", *arguments, "--expect", "1")["right"], False)
+        picture = self.docs / "front.svg"
+        tuned = self.json("tune", *arguments, "--error", "0.5", "--svg", str(picture))
+        self.assertEqual((tuned["tried"], tuned["within"]), (2, 1))
+        self.assertEqual((tuned["front"][0]["size"], tuned["front"][0]["error"]), (10, 0))
+        self.assertTrue(picture.read_text().startswith("<svg"))
+        self.weft("tune", *arguments, "--timeout", "0.000000001", code=4)
+        self.assertIn('has no "tune"', self.weft("tune", str(self.GRAPHS / "summary.json"), code=2).stderr)
 
     def test_a_graph_says_what_is_wrong_with_it_or_its_inputs(self):
         graph = str(self.GRAPHS / "word_counts.json")

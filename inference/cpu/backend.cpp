@@ -10,7 +10,7 @@ namespace weft::inference::cpu {
 namespace {
 
 /// Raised with every change of a kernel or of an order of sums that changes a bit of any result.
-constexpr std::uint32_t kKernelRevision = 1;
+constexpr std::uint32_t kKernelRevision = 2;
 
 class LoadedWeights final : public Weights {
  public:

@@ -19,6 +19,8 @@
 #include "inference/cpu/attention.h"
 #include "inference/cpu/kv_blocks.h"
 #include "inference/cpu/matrix.h"
+#include "inference/cpu/pass.h"
+#include "inference/cpu/step_taps.h"
 #include "inference/cpu/thread_pool.h"
 #include "inference/cpu/vector_kernels.h"
 #include "inference/cpu/weights.h"
@@ -55,6 +57,9 @@ class Forward final : public StepRunner {
   const std::shared_ptr<const KvMemory>& kv_memory() const noexcept override { return memory_; }
   Result<void> read(std::span<const Slice> slices) override;
   Result<void> logits(std::size_t first, std::size_t count, std::span<float> out) override;
+  Result<void> sparse_logits(std::size_t i, std::span<const std::uint64_t> needed,
+                             std::span<float> out) override;
+  Result<void> hidden(std::size_t i, std::span<float> out) override;
 
  private:
   struct Scratch;  // of one thread
@@ -62,6 +67,7 @@ class Forward final : public StepRunner {
   struct Rotations {
     std::vector<float> cosines, sines;  // (tokens of the step, rope width / 2)
   };
+  using RopeRotations = std::vector<Rotations>;  // one of each of the pass's ropes
   /// The step's tokens as attention sees them, and their tiles for each window there is.
   struct Queries {
     std::vector<QueryToken> tokens;
@@ -69,9 +75,12 @@ class Forward final : public StepRunner {
     AdapterRows adapted;
   };
 
+  /// read() of slices that go one way.
+  Result<void> run(std::span<const Slice> slices, const Pass& pass);
+  Result<void> run_apart(std::span<const Slice> slices);
   Result<void> embed(std::span<const Slice> slices);
   void plan(std::span<const Slice> slices);
-  void rotations();
+  RopeRotations rotations(std::size_t position_max) const;
   void grow(std::size_t rows);
 
   const ModelWeights& model_;
@@ -83,20 +92,23 @@ class Forward final : public StepRunner {
   unsigned attended_kinds_ = 0;             // attention_output
   unsigned hidden_kinds_ = 0;               // down
 
-  std::vector<std::size_t> windows_;       // the different ones of all layers
-  std::vector<std::size_t> layer_window_;  // (layers), an index of windows_
+  Pass plain_;                       // the model's own
+  const Pass* pass_ = nullptr;       // of what is read
+  Queries queries_;                  // of all the step's tokens
+  Queries kept_;                     // of those that the last layer has to attend: see first_kept()
+  std::vector<std::size_t> wanted_;  // rows of x_ after the last layer whose logits are wanted
+  StepTaps taps_;
 
-  Queries queries_;  // of all the step's tokens
-  Queries wanted_;   // of those whose logits are wanted: all that the last layer has to attend
   const AdapterRows unadapted_;
 
-  // All (tokens of the step, ...). From the last layer's attention on, x_ has the wanted rows only.
-  std::vector<float> x_;              // width: the residual stream
-  std::vector<float> y_;              // width: what a branch adds to it
-  std::vector<float> q_, k_, v_;      // heads or kv heads, times head width
-  std::vector<float> attended_;       // heads * head width
-  std::vector<float> gate_, up_;      // ffn width
-  std::vector<Rotations> rotations_;  // one of each of ModelConfig::ropes
+  // All (tokens of the step, ...). From the last layer's attention on, x_ has the kept rows only.
+  std::vector<float> x_;          // width: the residual stream
+  std::vector<float> y_;          // width: what a branch adds to it
+  std::vector<float> q_, k_, v_;  // heads or kv heads, times head width
+  std::vector<float> attended_;   // heads * head width
+  std::vector<float> gate_, up_;  // ffn width
+  RopeRotations rotations_;
+  RopeRotations sink_rotations_;  // of queries that meet sinks, where they are rotated otherwise
   QuantisedInput normed_input_, attended_input_, hidden_input_;
   std::vector<std::vector<float>> reduced_;  // A x of each adapter's rows: (rows, site's ranks)
   std::vector<Scratch> scratch_;

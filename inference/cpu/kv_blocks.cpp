@@ -19,8 +19,6 @@ KvBlock allocate(std::size_t bytes) {
   return KvBlock(memory, [](void* p) { std::free(p); });
 }
 
-constexpr std::size_t kScaleValues = 32;
-
 /// Quantises values [0, n) as llama.cpp does for Q8_0, to every `stride`th byte; returns the scale.
 std::uint16_t quantise(const float* x, std::size_t n, std::int8_t* to, std::size_t stride) {
   constexpr float kMost = 127;
@@ -49,8 +47,8 @@ void KvBlocks::store(const KvBlock& block, std::size_t column, std::size_t layer
   const Packed to = packed(block, layer, head);
   const std::size_t width = shape_.head_width;
   for (std::size_t s = 0; s < scales(); ++s) {
-    const std::size_t d = s * kScaleValues;
-    const std::size_t n = std::min(kScaleValues, width - d);
+    const std::size_t d = s * kKvScaleValues;
+    const std::size_t n = std::min(kKvScaleValues, width - d);
     to.key_scales[s * kKvBlockTokens + column] =
         quantise(key + d, n, to.keys + d * kKvBlockTokens + column, kKvBlockTokens);
     to.value_scales[column * scales() + s] =
@@ -58,44 +56,32 @@ void KvBlocks::store(const KvBlock& block, std::size_t column, std::size_t layer
   }
 }
 
-const std::uint16_t* KvBlocks::keys(const KvBlock& block, std::size_t layer, std::size_t head,
-                                    const VectorKernels& kernels,
-                                    std::vector<std::uint16_t>& unpacked) const {
-  if (type_ == KvType::kF16) return keys(block, layer, head);
-  const Packed from = packed(block, layer, head);
-  unpacked.resize(kKvBlockTokens * shape_.head_width);
-  float scale[kKvBlockTokens];
-  float row[kKvBlockTokens];
-  for (std::size_t d = 0; d < shape_.head_width; ++d) {
-    if (d % kScaleValues == 0) {
-      const std::uint16_t* halves = from.key_scales + d / kScaleValues * kKvBlockTokens;
-      for (std::size_t j = 0; j < kKvBlockTokens; ++j) scale[j] = half_to_float(halves[j]);
-    }
-    const std::int8_t* q = from.keys + d * kKvBlockTokens;
-    for (std::size_t j = 0; j < kKvBlockTokens; ++j) row[j] = scale[j] * static_cast<float>(q[j]);
-    kernels.to_half(row, kKvBlockTokens, unpacked.data() + d * kKvBlockTokens);
+void KvBlocks::attention_scores(const KvBlock& block, std::size_t layer, std::size_t head,
+                                const VectorKernels& kernels, const float* queries,
+                                std::size_t rows, std::size_t positions, float* scores,
+                                std::size_t stride) const noexcept {
+  if (type_ == KvType::kF16) {
+    kernels.attention_scores(keys(block, layer, head), shape_.head_width, queries, rows, positions,
+                             scores, stride);
+    return;
   }
-  return unpacked.data();
+  const Packed from = packed(block, layer, head);
+  kernels.attention_scores_q8({from.keys, from.key_scales}, shape_.head_width, queries, rows,
+                              positions, scores, stride);
 }
 
-const std::uint16_t* KvBlocks::values(const KvBlock& block, std::size_t layer, std::size_t head,
-                                      const VectorKernels& kernels,
-                                      std::vector<std::uint16_t>& unpacked) const {
-  if (type_ == KvType::kF16) return values(block, layer, head);
-  const Packed from = packed(block, layer, head);
-  const std::size_t width = shape_.head_width;
-  unpacked.resize(kKvBlockTokens * width);
-  float row[kScaleValues];
-  for (std::size_t j = 0; j < kKvBlockTokens; ++j) {
-    for (std::size_t d = 0; d < width; d += kScaleValues) {
-      const std::size_t n = std::min(kScaleValues, width - d);
-      const float scale = half_to_float(from.value_scales[j * scales() + d / kScaleValues]);
-      const std::int8_t* q = from.values + j * width + d;
-      for (std::size_t i = 0; i < n; ++i) row[i] = scale * static_cast<float>(q[i]);
-      kernels.to_half(row, n, unpacked.data() + j * width + d);
-    }
+void KvBlocks::attention_values(const KvBlock& block, std::size_t layer, std::size_t head,
+                                const VectorKernels& kernels, const float* weights,
+                                std::size_t stride, std::size_t rows, std::size_t positions,
+                                float* out) const noexcept {
+  if (type_ == KvType::kF16) {
+    kernels.attention_values(values(block, layer, head), shape_.head_width, weights, stride, rows,
+                             positions, out);
+    return;
   }
-  return unpacked.data();
+  const Packed from = packed(block, layer, head);
+  kernels.attention_values_q8({from.values, from.value_scales}, shape_.head_width, weights, stride,
+                              rows, positions, out);
 }
 
 KvBlock KvBlocks::new_block() const {

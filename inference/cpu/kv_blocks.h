@@ -2,12 +2,10 @@
 // Blocks of keys and values in this machine's memory, as the attention kernels read them: keys
 // stand (head width, 64 tokens), so that scores vectorise over tokens, values (64, head width). A
 // block holds all layers and KV heads. Kept as fp16, or as q8_0: a byte a value and, for each 32
-// values of a head, an fp16 scale. Those are unpacked to fp16, scale * byte rounded, before a
-// kernel reads them: the same bits at every level.
+// values of a head, an fp16 scale.
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
 #include "inference/backend.h"
 #include "inference/cpu/vector_kernels.h"
@@ -35,6 +33,14 @@ class KvBlocks final : public KvMemory {
   KvBlock new_block() const override;
   KvBlock copy(const KvBlock& block) const override;
 
+  /// Scores and weighted values of a head's block, as VectorKernels has them, of either type.
+  void attention_scores(const KvBlock& block, std::size_t layer, std::size_t head,
+                        const VectorKernels& kernels, const float* queries, std::size_t rows,
+                        std::size_t positions, float* scores, std::size_t stride) const noexcept;
+  void attention_values(const KvBlock& block, std::size_t layer, std::size_t head,
+                        const VectorKernels& kernels, const float* weights, std::size_t stride,
+                        std::size_t rows, std::size_t positions, float* out) const noexcept;
+
   /// Of kF16. Keys of a block: (head width, 64).
   const std::uint16_t* keys(const KvBlock& block, std::size_t layer,
                             std::size_t head) const noexcept {
@@ -45,13 +51,6 @@ class KvBlocks final : public KvMemory {
                               std::size_t head) const noexcept {
     return part(block, layer, head) + kKvBlockTokens * shape_.head_width;
   }
-  /// The same of any type: `unpacked` is where those of kQ8_0 are unpacked to.
-  const std::uint16_t* keys(const KvBlock& block, std::size_t layer, std::size_t head,
-                            const VectorKernels& kernels,
-                            std::vector<std::uint16_t>& unpacked) const;
-  const std::uint16_t* values(const KvBlock& block, std::size_t layer, std::size_t head,
-                              const VectorKernels& kernels,
-                              std::vector<std::uint16_t>& unpacked) const;
 
   /// Of kQ8_0. Quantises and stores, as the other store().
   void store(const KvBlock& block, std::size_t column, std::size_t layer, std::size_t head,
@@ -62,7 +61,9 @@ class KvBlocks final : public KvMemory {
              const std::uint16_t* key, const std::uint16_t* value) const noexcept;
 
  private:
-  std::size_t scales() const noexcept { return (shape_.head_width + 31) / 32; }  // of a token
+  std::size_t scales() const noexcept {
+    return (shape_.head_width + kKvScaleValues - 1) / kKvScaleValues;
+  }  // of a token
   /// Keys and values of one head; of kQ8_0 bytes of keys, then of values, then scales of keys
   /// (scales(), 64) and of values (64, scales()).
   std::size_t part_bytes() const noexcept {

@@ -241,6 +241,8 @@ std::size_t Matrix::size_bytes() const noexcept {
   return state_->groups * state_->view.group_bytes;
 }
 
+std::size_t Matrix::group_rows() const noexcept { return state_->kernels->group_rows; }
+
 RowRange Matrix::partition(std::size_t thread, std::size_t threads) const noexcept {
   const auto row = [&](std::size_t part) {
     return std::min(state_->groups * part / threads * state_->kernels->group_rows, state_->rows);

@@ -110,9 +110,12 @@ class Matrix {
   /// The rows of thread `thread` of `threads`: contiguous, whole interleave groups.
   RowRange partition(std::size_t thread, std::size_t threads) const noexcept;
 
-  /// y[i * y_stride + r] = W[r] . x_i for r in `rows` (a partition()) and i in [0, x.count()).
-  /// Threads call it at once with their own ranges. `x` is of activation_kind(type()) and has
-  /// columns() columns (asserted).
+  /// Rows that are interleaved: 1, 8 or 16.
+  std::size_t group_rows() const noexcept;
+
+  /// y[i * y_stride + r] = W[r] . x_i for r in `rows` (whole groups, the last perhaps cut short)
+  /// and i in [0, x.count()). Threads call it at once with their own ranges. `x` is of
+  /// activation_kind(type()) and has columns() columns (asserted).
   void multiply(const Activations& x, RowRange rows, float* y, std::size_t y_stride) const noexcept;
 
  private:

@@ -42,6 +42,7 @@ struct F32x16 {
 inline F32x16 set1(float value) { WEFT_LANES(value); }
 inline F32x16 load(const float* from) { WEFT_LANES(from[i]); }
 inline F32x16 load_half(const std::uint16_t* from) { WEFT_LANES(half_to_float(from[i])); }
+inline F32x16 load_int8(const std::int8_t* from) { WEFT_LANES(static_cast<float>(from[i])); }
 inline F32x16 add(const F32x16& a, const F32x16& b) { WEFT_LANES(a.lane[i] + b.lane[i]); }
 inline F32x16 sub(const F32x16& a, const F32x16& b) { WEFT_LANES(a.lane[i] - b.lane[i]); }
 inline F32x16 mul(const F32x16& a, const F32x16& b) { WEFT_LANES(a.lane[i] * b.lane[i]); }
@@ -117,6 +118,13 @@ inline F32x16 load_half(const std::uint16_t* from) {
   return {_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))),
           _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from + 8)))};
 }
+inline __m256 load_8_int8(const std::int8_t* from) {
+  return _mm256_cvtepi32_ps(
+      _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from))));
+}
+inline F32x16 load_int8(const std::int8_t* from) {
+  return {load_8_int8(from), load_8_int8(from + 8)};
+}
 inline F32x16 add(F32x16 a, F32x16 b) {
   return {_mm256_add_ps(a.lo, b.lo), _mm256_add_ps(a.hi, b.hi)};
 }
@@ -187,6 +195,10 @@ inline F32x16 set1(float value) { return {_mm512_set1_ps(value)}; }
 inline F32x16 load(const float* from) { return {_mm512_loadu_ps(from)}; }
 inline F32x16 load_half(const std::uint16_t* from) {
   return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)))};
+}
+inline F32x16 load_int8(const std::int8_t* from) {
+  return {_mm512_cvtepi32_ps(
+      _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))))};
 }
 inline F32x16 add(F32x16 a, F32x16 b) { return {_mm512_add_ps(a.all, b.all)}; }
 inline F32x16 sub(F32x16 a, F32x16 b) { return {_mm512_sub_ps(a.all, b.all)}; }

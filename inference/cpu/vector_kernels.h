@@ -13,6 +13,15 @@ namespace weft::inference::cpu {
 /// A KV block holds 64 positions of one KV head: keys (head_width, 64) and values (64, head_width),
 /// fp16. head_width is a multiple of 16.
 inline constexpr std::size_t kKvBlockPositions = 64;
+/// Of the same as q8_0: values of a head that share a scale.
+inline constexpr std::size_t kKvScaleValues = 32;
+
+/// Keys or values of a block and head as q8_0: value = scale * byte. Scales are fp16: of keys
+/// (scales, 64), of values (64, scales), with one for each 32 values of a head.
+struct KvBytes {
+  const std::int8_t* bytes = nullptr;
+  const std::uint16_t* scales = nullptr;
+};
 
 struct VectorKernels {
   /// out = x / sqrt(mean(x^2) + epsilon) * weight, n values each.
@@ -45,6 +54,14 @@ struct VectorKernels {
   void (*attention_values)(const std::uint16_t* values, std::size_t head_width,
                            const float* weights, std::size_t stride, std::size_t rows,
                            std::size_t positions, float* out);
+  /// The same of q8_0: the products of 32 values are summed before their scale multiplies them.
+  void (*attention_scores_q8)(KvBytes keys, std::size_t head_width, const float* queries,
+                              std::size_t rows, std::size_t positions, float* scores,
+                              std::size_t stride);
+  /// The same of q8_0: a scale multiplies the weight.
+  void (*attention_values_q8)(KvBytes values, std::size_t head_width, const float* weights,
+                              std::size_t stride, std::size_t rows, std::size_t positions,
+                              float* out);
   /// x = e^x.
   void (*exponentiate)(float* x, std::size_t n);
   /// The sum of e^(x[i] - max).

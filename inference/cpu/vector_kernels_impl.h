@@ -140,14 +140,17 @@ inline void for_rows(std::size_t rows, const Body& body) {
   for_rows_at_once<kRowsAtOnce>(0, rows, body);
 }
 
+inline F32x16 load_kept(const std::uint16_t* from) { return load_half(from); }
+inline F32x16 load_kept(const std::int8_t* from) { return load_int8(from); }
+
 /// sums[r][v] += sum over k of a[r][k] * b[k][16 v..16 v + 16), k in order, for R rows and V
 /// vectors.
-template <std::size_t R, std::size_t V>
-inline void add_products(const float* a, std::size_t a_stride, const std::uint16_t* b,
-                         std::size_t b_stride, std::size_t depth, F32x16 (&sums)[R][V]) {
+template <std::size_t R, std::size_t V, typename Kept>
+inline void add_products(const float* a, std::size_t a_stride, const Kept* b, std::size_t b_stride,
+                         std::size_t depth, F32x16 (&sums)[R][V]) {
   for (std::size_t k = 0; k < depth; ++k) {
     F32x16 column[V];
-    for (std::size_t v = 0; v < V; ++v) column[v] = load_half(b + k * b_stride + v * kLanes);
+    for (std::size_t v = 0; v < V; ++v) column[v] = load_kept(b + k * b_stride + v * kLanes);
     for (std::size_t r = 0; r < R; ++r) {
       const F32x16 factor = set1(a[r * a_stride + k]);
       for (std::size_t v = 0; v < V; ++v) sums[r][v] = fma(factor, column[v], sums[r][v]);
@@ -236,6 +239,83 @@ void attention_values(const std::uint16_t* values, std::size_t head_width, const
   });
 }
 
+template <std::size_t R, std::size_t V>
+inline void score_columns_q8(KvBytes keys, std::size_t head_width, const float* queries,
+                             float* scores, std::size_t stride) {
+  for (std::size_t d = 0; d < head_width; d += kKvScaleValues) {
+    const std::size_t depth = head_width - d < kKvScaleValues ? head_width - d : kKvScaleValues;
+    F32x16 sums[R][V];
+    for (auto& row : sums) {
+      for (F32x16& sum : row) sum = set1(0);
+    }
+    add_products<R, V>(queries + d, head_width, keys.bytes + d * kKvBlockPositions,
+                       kKvBlockPositions, depth, sums);
+    const std::uint16_t* scales = keys.scales + d / kKvScaleValues * kKvBlockPositions;
+    for (std::size_t v = 0; v < V; ++v) {
+      const F32x16 scale = load_half(scales + v * kLanes);
+      for (std::size_t r = 0; r < R; ++r) {
+        float* to = scores + r * stride + v * kLanes;
+        store(to, d == 0 ? mul(sums[r][v], scale) : fma(sums[r][v], scale, load(to)));
+      }
+    }
+  }
+}
+
+void attention_scores_q8(KvBytes keys, std::size_t head_width, const float* queries,
+                         std::size_t rows, std::size_t positions, float* scores,
+                         std::size_t stride) {
+  for_rows(rows, [&]<std::size_t R>(std::size_t r) {
+    const float* q = queries + r * head_width;
+    float* to = scores + r * stride;
+    std::size_t j = 0;
+    for (; j + kLanes < positions; j += 2 * kLanes) {
+      score_columns_q8<R, 2>({keys.bytes + j, keys.scales + j}, head_width, q, to + j, stride);
+    }
+    if (j < positions) {
+      score_columns_q8<R, 1>({keys.bytes + j, keys.scales + j}, head_width, q, to + j, stride);
+    }
+  });
+}
+
+template <std::size_t R, std::size_t V>
+inline void add_values_q8(const std::int8_t* values, std::size_t head_width,
+                          const float (&weights)[R][kKvBlockPositions], std::size_t positions,
+                          float* out) {
+  F32x16 sums[R][V];
+  for (std::size_t r = 0; r < R; ++r) {
+    for (std::size_t v = 0; v < V; ++v) sums[r][v] = load(out + r * head_width + v * kLanes);
+  }
+  add_products<R, V>(weights[0], kKvBlockPositions, values, head_width, positions, sums);
+  for (std::size_t r = 0; r < R; ++r) {
+    for (std::size_t v = 0; v < V; ++v) store(out + r * head_width + v * kLanes, sums[r][v]);
+  }
+}
+
+void attention_values_q8(KvBytes values, std::size_t head_width, const float* weights,
+                         std::size_t stride, std::size_t rows, std::size_t positions, float* out) {
+  const std::size_t scales = (head_width + kKvScaleValues - 1) / kKvScaleValues;
+  for (std::size_t s = 0; s < scales; ++s) {
+    const std::size_t d = s * kKvScaleValues;
+    std::uint16_t halves[kKvBlockPositions] = {};
+    for (std::size_t j = 0; j < positions; ++j) halves[j] = values.scales[j * scales + s];
+    for_rows(rows, [&]<std::size_t R>(std::size_t r) {
+      float scaled[R][kKvBlockPositions];
+      for (std::size_t i = 0; i < R; ++i) {
+        for (std::size_t j = 0; j < positions; j += kLanes) {
+          // A row of weights reaches to a multiple of the block's positions.
+          store(scaled[i] + j, mul(load(weights + (r + i) * stride + j), load_half(halves + j)));
+        }
+      }
+      float* to = out + r * head_width + d;
+      if (head_width - d >= kKvScaleValues) {
+        add_values_q8<R, 2>(values.bytes + d, head_width, scaled, positions, to);
+      } else {
+        add_values_q8<R, 1>(values.bytes + d, head_width, scaled, positions, to);
+      }
+    });
+  }
+}
+
 void exponentiate(float* x, std::size_t n) {
   map(x, n, [](F32x16 v, std::size_t) { return exp(v); });
 }
@@ -277,6 +357,8 @@ constexpr VectorKernels kVectorKernels = {rms_norm,
                                           attention_scores,
                                           attention_weights,
                                           attention_values,
+                                          attention_scores_q8,
+                                          attention_values_q8,
                                           exponentiate,
                                           sum_of_exponentials,
                                           argmax};

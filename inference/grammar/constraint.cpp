@@ -29,13 +29,20 @@ class Constraint : public LogitsProcessor {
 
   Result<void> begin(std::span<const TokenId>, std::size_t) override {
     rows_.clear();
+    upcoming_.reset();
     if (last_) last_->place = recogniser_.compact(last_->place);
     return {};
   }
 
+  Result<std::span<const std::uint64_t>> allowed(const LogitsRow& row) override {
+    if (!upcoming_) upcoming_ = next_row(row);
+    if (row.span == Span::kThink || upcoming_->may_open) return std::span<const std::uint64_t>();
+    return recogniser_.mask(upcoming_->place);
+  }
+
   Result<void> apply(const LogitsRow& row) override {
-    const Row next = {place_of(row), row.span,
-                      think_ && row.span == Span::kAnswer && !last_ && rows_.empty()};
+    const Row next = upcoming_ ? *upcoming_ : next_row(row);
+    upcoming_.reset();
     rows_.push_back(next);
     if (row.span == Span::kThink) return {};
     const float opening =
@@ -62,9 +69,14 @@ class Constraint : public LogitsProcessor {
     rows_.resize(std::min(rows, rows_.size()));
     if (!rows_.empty()) last_ = rows_.back();
     rows_.clear();
+    upcoming_.reset();
     return {};
   }
   Result<void> rollback(std::size_t) override { return {}; }
+
+  std::string forced(std::span<const TokenId> tokens, std::size_t bytes_max) override {
+    return last_ ? recogniser_.forced(after(*last_, tokens.back()), bytes_max) : std::string();
+  }
 
  private:
   /// A position of the answer: what the grammar made of the text before it.
@@ -74,10 +86,18 @@ class Constraint : public LogitsProcessor {
     bool may_open;  // thinking
   };
 
+  Row next_row(const LogitsRow& row) {
+    return {place_of(row), row.span,
+            think_ && row.span == Span::kAnswer && !last_ && rows_.empty()};
+  }
+
   Recogniser::Place place_of(const LogitsRow& row) {
     if (rows_.empty() && !last_) return recogniser_.start();
-    const Row before = rows_.empty() ? *last_ : rows_.back();
-    const TokenId token = row.tokens.back();
+    return after(rows_.empty() ? *last_ : rows_.back(), row.tokens.back());
+  }
+
+  /// The place after the token that was drawn from a row.
+  Recogniser::Place after(const Row& before, TokenId token) {
     const bool is_text =
         before.span == Span::kAnswer && !(before.may_open && token == think_->open);
     if (!is_text) return before.place;
@@ -89,6 +109,7 @@ class Constraint : public LogitsProcessor {
   std::optional<ThinkSpan> think_;
   std::vector<Row> rows_;  // of the present step
   std::optional<Row> last_;
+  std::optional<Row> upcoming_;  // that allowed() was asked for
 };
 
 }  // namespace

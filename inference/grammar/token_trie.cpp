@@ -29,24 +29,34 @@ bool may_be_text(const Tokenizer& tokenizer, TokenId id) {
 TokenTrie::~TokenTrie() = default;
 
 Result<std::shared_ptr<const TokenTrie>> TokenTrie::of(const Tokenizer& tokenizer) {
+  std::vector<std::string_view> pieces;
+  std::vector<TokenId> ends;
+  for (TokenId id = 0; static_cast<std::size_t>(id) < tokenizer.size(); ++id) {
+    if (tokenizer.is_end_of_generation(id)) ends.push_back(id);
+    pieces.push_back(may_be_text(tokenizer, id) ? tokenizer.piece(id) : "");
+  }
+  return of(pieces, std::move(ends));
+}
+
+Result<std::shared_ptr<const TokenTrie>> TokenTrie::of(std::span<const std::string_view> pieces,
+                                                       std::vector<TokenId> ends) {
   std::shared_ptr<TokenTrie> trie(new TokenTrie);
-  trie->vocabulary_ = tokenizer.size();
+  trie->vocabulary_ = pieces.size();
+  trie->ends_ = std::move(ends);
   struct Entry {
     std::uint64_t head;  // the first bytes, so that most comparisons see no more than these
     std::string_view text;
     TokenId id;
   };
   std::vector<Entry> entries;
-  for (TokenId id = 0; static_cast<std::size_t>(id) < tokenizer.size(); ++id) {
-    if (tokenizer.is_end_of_generation(id)) trie->ends_.push_back(id);
-    const std::string_view text = may_be_text(tokenizer, id) ? tokenizer.piece(id) : "";
+  for (const std::string_view text : pieces) {
     const bool is_in = !text.empty() && text.size() <= kTokenBytesMax;
     if (is_in) {
       std::uint64_t head = 0;
       for (std::size_t i = 0; i < 8; ++i) {
         head = head << 8 | (i < text.size() ? static_cast<unsigned char>(text[i]) : 0);
       }
-      entries.push_back({head, text, id});
+      entries.push_back({head, text, static_cast<TokenId>(trie->arena_ends_.size())});
       trie->arena_.insert(trie->arena_.end(), text.begin(), text.end());
     }
     trie->arena_ends_.push_back(static_cast<std::uint32_t>(trie->arena_.size()));

@@ -32,6 +32,9 @@ class TokenTrie {
 
   /// Copies what it needs of `tokenizer`. Errors: kUnsupported if no token ends an answer.
   static Result<std::shared_ptr<const TokenTrie>> of(const Tokenizer& tokenizer);
+  /// Of bare pieces, by id; several may be the same. Empty ones aren't text. Errors: likewise.
+  static Result<std::shared_ptr<const TokenTrie>> of(std::span<const std::string_view> pieces,
+                                                     std::vector<TokenId> ends);
   ~TokenTrie();
   TokenTrie(const TokenTrie&) = delete;
   TokenTrie& operator=(const TokenTrie&) = delete;

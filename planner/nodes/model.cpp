@@ -7,6 +7,7 @@
 
 #include "base/guard.h"
 #include "inference/chat_prompt.h"
+#include "inference/grammar/constraint.h"
 
 namespace weft::planner {
 namespace {
@@ -27,20 +28,20 @@ Ids with_bos(const inference::Tokenizer& tokenizer, Ids ids) {
   return ids;
 }
 
-Result<Ids> as_text(const inference::Model& model, const Call& call) {
+Result<Ids> as_text(const inference::Model& model, Arguments in) {
   const inference::Tokenizer& tokenizer = model.tokenizer();
-  const auto& text = call.argument(0).as<std::string>();
+  const auto& text = in[0]->as<std::string>();
   return with_bos(tokenizer, tokenizer.encode(text, /*parse_special=*/false));
 }
 
-Result<Ids> as_message(const inference::Model& model, const Call& call) {
-  return inference::chat_prompt(model, {{"user", call.argument(0).as<std::string>()}}, kDate);
+Result<Ids> as_message(const inference::Model& model, Arguments in) {
+  return inference::chat_prompt(model, {{"user", in[0]->as<std::string>()}}, kDate);
 }
 
-Result<Ids> as_prompt(const PromptNode& node, const inference::Model& model, const Call& call) {
+Result<Ids> as_prompt(const PromptNode& node, const inference::Model& model, Arguments in) {
   std::vector<std::string_view> texts;
   for (std::size_t i = 0; i < node.prompt.names().size(); ++i) {
-    texts.push_back(call.argument(i).as<std::string>());
+    texts.push_back(in[i]->as<std::string>());
   }
   WEFT_TRY(prompt, node.prompt.render_in_order(texts));
   Ids ids;
@@ -144,10 +145,29 @@ FunctionPtr ModelNodes::prompt(PromptNode node) {
                      std::to_string(plan.samples) + "; system " +
                      std::to_string(node.system.size()) + ' ' + node.system + "; template " +
                      node.prompt.source();
-  plan.encode = [node = std::move(node)](const inference::Model& model, const Call& call) {
-    return as_prompt(node, model, call);
+  if (!node.form.empty()) plan.fingerprint += "; form " + node.form;
+  plan.encode = [node = std::move(node)](const inference::Model& model, Arguments in) {
+    return as_prompt(node, model, in);
   };
   return function(std::move(plan));
+}
+
+Result<std::shared_ptr<const inference::grammar::TokenTrie>> ModelNodes::trie() {
+  const std::lock_guard lock(mutex_);
+  if (trie_ == nullptr) {
+    WEFT_TRY(made, inference::grammar::TokenTrie::of(engine_.model().tokenizer()));
+    trie_ = std::move(made);
+  }
+  return trie_;
+}
+
+Result<void> ModelNodes::hold(PromptNode& node, const AnswerForm& form) {
+  WEFT_TRY(vocabulary, trie());
+  // Last: what the other steps make likelier must still fit.
+  node.options.logits.emplace_back(
+      inference::grammar::constrain(form.automaton, vocabulary, {node.options.think}));
+  node.form = form.source;
+  return {};
 }
 
 Policy ModelNodes::policy(std::int64_t prompt_tokens_max, const inference::GenerateOptions& options,
@@ -168,11 +188,15 @@ FunctionPtr ModelNodes::function(Plan plan) {
   made->output = plan.samples > 1 ? type_of<std::vector<std::string>>() : type_of<std::string>();
   made->fingerprint = describe(engine_.model(), plan.options) + "; " + plan.fingerprint;
   made->label = plan.operation + (name_.empty() ? "" : " " + name_);
+  made->prompt = [this, encode = plan.encode](Arguments in) { return encode(engine_.model(), in); };
   made->start_all = [this, plan = std::move(plan)](Calls calls) {
     inference::Group group;
     Calls members;
+    std::vector<const Value*> arguments;
     for (auto& call : calls) {
-      auto ids = plan.encode(engine_.model(), *call);
+      arguments.clear();
+      for (std::size_t i = 0; i < plan.inputs; ++i) arguments.push_back(&call->argument(i));
+      auto ids = plan.encode(engine_.model(), arguments);
       if (!ids) {
         call->finish(std::move(ids).error());
         continue;

@@ -17,33 +17,21 @@
 
 #include "base/lanes.h"
 #include "inference/engine.h"
+#include "inference/grammar/token_trie.h"
 #include "planner/function.h"
-#include "planner/policy.h"
-#include "planner/prompt_template.h"
+#include "planner/nodes/prompt.h"
 
 namespace weft::planner {
 
-/// A prompt that is made of several texts.
-struct PromptNode {
-  PromptTemplate prompt;
-  std::string system;  // message; empty: none
-  /// Without the model's chat template. Control tokens are parsed in the prompt's own words then,
-  /// never in what is put in.
-  bool is_raw = false;
-  std::size_t samples = 1;            // answers to one prompt; engine.h says with which seeds
-  std::size_t prompt_tokens_max = 0;  // a longer one fails; 0 = what the context holds
-  inference::GenerateOptions options;
-};
-
 /// Borrows the engine and the model lane, of the executor that runs the graph; both outlive it, and
 /// it outlives the runs. Nothing else steps the engine meanwhile.
-class ModelNodes {
+class ModelNodes final : public PromptNodes {
  public:
   /// `name` is the model's, for people who read traces.
   ModelNodes(inference::Engine& engine, Lane& lane, std::string name = "")
       : engine_(engine), lane_(lane), name_(std::move(name)) {}
   /// Waits for the steps that are queued.
-  ~ModelNodes();
+  ~ModelNodes() override;
   ModelNodes(const ModelNodes&) = delete;
   ModelNodes& operator=(const ModelNodes&) = delete;
 
@@ -57,10 +45,15 @@ class ModelNodes {
   /// template.
   FunctionPtr chat(inference::GenerateOptions options);
 
-  /// Code whose inputs are the texts of node.prompt.names(), in that order, and whose value is the
-  /// answer's text or, with more samples than one, the list of them; there it fails if one does.
-  /// Errors: also kResourceExhausted for a prompt beyond prompt_tokens_max.
-  FunctionPtr prompt(PromptNode node);
+  FunctionPtr prompt(PromptNode node) override;
+  Result<void> hold(PromptNode& node, const AnswerForm& form) override;
+  Policy policy_of(const PromptNode& node) const override {
+    return policy(static_cast<std::int64_t>(node.prompt_tokens_max), node.options, node.samples);
+  }
+
+  /// The vocabulary's, for answers that follow a grammar; made when first asked for. Errors: those
+  /// of TokenTrie::of().
+  Result<std::shared_ptr<const inference::grammar::TokenTrie>> trie();
 
   /// A policy that sets aside what one such node can spend at most, given its longest prompt.
   static Policy policy(std::int64_t prompt_tokens_max, const inference::GenerateOptions& options,
@@ -69,7 +62,7 @@ class ModelNodes {
  private:
   using Calls = std::vector<std::shared_ptr<Call>>;
   using Encode =
-      std::function<Result<std::vector<inference::TokenId>>(const inference::Model&, const Call&)>;
+      std::function<Result<std::vector<inference::TokenId>>(const inference::Model&, Arguments)>;
   struct Plan {  // of a function
     inference::GenerateOptions options;
     std::size_t inputs = 1;
@@ -102,6 +95,7 @@ class ModelNodes {
   int queued_ = 0;                                     // chains of steps on the lane
   std::unordered_set<std::shared_ptr<Call>> running_;  // submitted and not ended
   std::deque<Waiting> waiting_;
+  std::shared_ptr<const inference::grammar::TokenTrie> trie_;
 };
 
 }  // namespace weft::planner

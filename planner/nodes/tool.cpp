@@ -13,8 +13,10 @@ using Json = nlohmann::json;
 
 Error wrong(const std::string& why) { return Error{ErrorCode::kInvalidArgument, why}; }
 
-/// What can be said of the arguments before any is there.
-Result<void> check_arguments(const ToolNode& node, const tools::Tool& tool, const Json& constants) {
+}  // namespace
+
+Result<void> check_tool_arguments(const tools::Tool& tool, const Json& constants,
+                                  const std::vector<std::string>& others) {
   const Json& schema = tool.arguments.json();
   const Json properties = schema.value("properties", Json::object());
   std::vector<std::string> known;
@@ -27,10 +29,8 @@ Result<void> check_arguments(const ToolNode& node, const tools::Tool& tool, cons
     const auto checked = property.check(value);
     if (!checked) return checked.error().with_context("its argument " + name);
   }
-  for (const ToolNode::Argument& input : node.inputs) {
-    if (!given.insert(input.name).second) {
-      return wrong("its argument " + input.name + " is given twice");
-    }
+  for (const std::string& name : others) {
+    if (!given.insert(name).second) return wrong("its argument " + name + " is given twice");
   }
   for (const std::string& name : given) {
     if (!properties.contains(name) && !schema.value("additionalProperties", true)) {
@@ -40,18 +40,18 @@ Result<void> check_arguments(const ToolNode& node, const tools::Tool& tool, cons
   for (const Json& name : schema.value("required", Json::array())) {
     if (!given.contains(name.get<std::string>())) {
       return wrong("tool " + tool.name + " needs the argument " + name.get<std::string>() +
-                   ": give it in \"inputs\" (a value) or \"arguments\" (a constant)");
+                   ", which it isn't given");
     }
   }
   return {};
 }
 
-}  // namespace
-
 Result<FunctionPtr> tool_function(const ToolNode& node, const Json& constants) {
   if (!constants.is_object()) return wrong("\"arguments\" have to be an object");
   WEFT_TRY(tool, node.registry->find(node.tool));
-  WEFT_TRY_VOID(check_arguments(node, *tool, constants));
+  std::vector<std::string> inputs;
+  for (const ToolNode::Argument& input : node.inputs) inputs.push_back(input.name);
+  WEFT_TRY_VOID(check_tool_arguments(*tool, constants, inputs));
   auto made = std::make_shared<Function>();
   for (const ToolNode::Argument& input : node.inputs) made->inputs.push_back(input.type);
   made->output = node.gives;

@@ -28,6 +28,12 @@ struct ToolNode {
 /// constant that its schema refuses. When run: those of Registry::call().
 Result<FunctionPtr> tool_function(const ToolNode& node, const nlohmann::json& constants);
 
+/// What can be said of a tool's arguments before all are there: `constants` and, beside them, the
+/// names of `others`. Errors: kInvalidArgument for one that the tool hasn't or doesn't get, or a
+/// constant that its schema refuses.
+Result<void> check_tool_arguments(const tools::Tool& tool, const nlohmann::json& constants,
+                                  const std::vector<std::string>& others);
+
 /// Waits on the I/O lane. What reads may be repeated; what writes or runs programs is done once.
 Policy tool_policy(const tools::Tool& tool);
 

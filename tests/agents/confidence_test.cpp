@@ -33,6 +33,24 @@ TEST_CASE("confidence is the logistic of the fitted sum") {
   CHECK(confidence({0, 1, 1, 1}) == Approx(0.98602).margin(1e-4));
 }
 
+TEST_CASE("where the question wasn't scored, the other evidence has weights of its own") {
+  const std::vector<float> answer = {-0.4617F};
+  Binding binding;
+  binding.question_coverage = 0.3138;
+  const Evidence evidence = evidence_of({.question = "How high?",
+                                         .answer = "330 metres",
+                                         .binding = binding,
+                                         .answer_tokens = answer,
+                                         .question_tokens = {},
+                                         .question_alone = {}});
+  CHECK_FALSE(evidence.is_question_scored);
+  // The bias, and the novelty of 1: -1.0271 + 0.3143 * 0.1518 / 0.2955 = -0.8656.
+  CHECK(confidence(evidence) == Approx(0.29617).margin(1e-4));
+  Evidence other = evidence;
+  other.question_explained = 1;
+  CHECK(confidence(other) == confidence(evidence));
+}
+
 TEST_CASE("confidence is a probability that rises with each piece of evidence") {
   const Evidence weak{-2, 0, 0, 0};
   const Evidence strong{0, 1, 0.8, 1};

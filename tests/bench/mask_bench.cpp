@@ -1,5 +1,7 @@
 // What structured output costs a step: the token masks of JSON Schemas, over a model's vocabulary.
-// Run: weft_mask_bench MODEL.gguf [...]
+// Run: weft_mask_bench [--export FILE] MODEL.gguf [...]
+// FILE gets the vocabulary, schemas and texts of the last model, for another library to make the
+// same masks (llguidance_rival.py).
 // Prints JSON rows {name, value, unit}, in CPU time of one thread. The texts are made by random
 // choice among the allowed tokens; a mask's time has the step to its token in it, not the pass over
 // the logits, which is a row of its own.
@@ -8,6 +10,8 @@
 #include <cstdio>
 #include <ctime>
 #include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
 #include <random>
 #include <string>
 #include <vector>
@@ -48,8 +52,10 @@ void print_row(const std::string& name, double value, const char* unit) {
   std::printf("{\"name\": \"%s\", \"value\": %.4g, \"unit\": \"%s\"}\n", name.c_str(), value, unit);
 }
 
-/// Adds the seconds of each mask of one text.
-void make_text(Recogniser& recogniser, std::mt19937& random, std::vector<double>& seconds) {
+/// Makes one text and adds the seconds of each of its masks.
+std::vector<TokenId> make_text(Recogniser& recogniser, std::mt19937& random,
+                               std::vector<double>& seconds) {
+  std::vector<TokenId> ids;
   auto place = recogniser.start();
   std::string_view bytes;
   for (std::size_t i = 0; i < kTokensMax; ++i) {
@@ -62,12 +68,36 @@ void make_text(Recogniser& recogniser, std::mt19937& random, std::vector<double>
       if ((bits[token / 64] >> (token % 64) & 1) != 0)
         allowed.push_back(static_cast<TokenId>(token));
     }
-    bytes = recogniser.trie().bytes(allowed[random() % allowed.size()]);
-    if (bytes.empty()) return;
+    ids.push_back(allowed[random() % allowed.size()]);
+    bytes = recogniser.trie().bytes(ids.back());
+    if (bytes.empty()) break;
   }
+  return ids;
 }
 
-int bench_model(const std::filesystem::path& path) {
+/// A byte a letter, so that JSON can hold bytes that aren't UTF-8.
+std::string latin1(std::string_view bytes) {
+  std::string text;
+  for (const char each : bytes) {
+    const auto byte = static_cast<unsigned char>(each);
+    if (byte >= 0x80) text += static_cast<char>(0xC0 | byte >> 6);
+    text += static_cast<char>(byte < 0x80 ? byte : 0x80 | (byte & 0x3F));
+  }
+  return text;
+}
+
+using Texts = std::vector<std::vector<TokenId>>;  // of a schema
+
+void export_to(const std::filesystem::path& path, const TokenTrie& trie,
+               const std::vector<Texts>& texts) {
+  nlohmann::json json = {{"ends", trie.ends()}, {"schemas", kSchemas}, {"texts", texts}};
+  for (std::size_t id = 0; id < trie.vocabulary(); ++id) {
+    json["vocabulary"].push_back(latin1(trie.bytes(static_cast<TokenId>(id))));
+  }
+  std::ofstream(path) << json;
+}
+
+int bench_model(const std::filesystem::path& path, const std::filesystem::path& export_path) {
   const auto file = GgufFile::open(path);
   const auto tokenizer = file ? Tokenizer::from_gguf(*file) : weft::Result<Tokenizer>(file.error());
   if (!tokenizer) {
@@ -80,18 +110,21 @@ int bench_model(const std::filesystem::path& path) {
   print_row(name + "vocabulary", 1e3 * (cpu_seconds() - start), "ms");
   std::vector<double> compiled, seconds, first;
   std::mt19937 random(1);
+  std::vector<Texts> texts;
   for (const std::string& schema : kSchemas) {
     start = cpu_seconds();
     const auto automaton = compile(*read_json_schema(schema));
     compiled.push_back(cpu_seconds() - start);
     // The first text pays for what is kept with the vocabulary.
     Recogniser cold(*automaton, *trie);
-    make_text(cold, random, first);
+    Texts& made = texts.emplace_back();
+    made.push_back(make_text(cold, random, first));
     for (std::size_t i = 0; i < kTexts; ++i) {
       Recogniser recogniser(*automaton, *trie);
-      make_text(recogniser, random, seconds);
+      made.push_back(make_text(recogniser, random, seconds));
     }
   }
+  if (!export_path.empty()) export_to(export_path, **trie, texts);
   const auto mean = [](const std::vector<double>& list) {
     double sum = 0;
     for (const double each : list) sum += each;
@@ -115,12 +148,15 @@ int bench_model(const std::filesystem::path& path) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 2) {
-    std::fprintf(stderr, "usage: weft_mask_bench MODEL.gguf [...]\n");
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  const bool exports = arguments.size() > 2 && arguments[0] == "--export";
+  const std::filesystem::path export_path = exports ? arguments[1] : "";
+  if (arguments.empty()) {
+    std::fprintf(stderr, "usage: weft_mask_bench [--export FILE] MODEL.gguf [...]\n");
     return 2;
   }
-  for (int i = 1; i < argc; ++i) {
-    if (bench_model(argv[i]) != 0) return 1;
+  for (std::size_t i = exports ? 2 : 0; i < arguments.size(); ++i) {
+    if (bench_model(arguments[i], export_path) != 0) return 1;
   }
   return 0;
 }

@@ -22,8 +22,9 @@ struct Fixture {
 TEST_CASE("flags win over the environment, it over the file, it over defaults") {
   Fixture fixture;
   fixture.write("[retrieval]\npassages = 4\n[answer]\nthreshold = 1\nmax_tokens = 7\n");
-  const auto config = fixture.load({{"WEFT_RETRIEVAL_PASSAGES", "5"}, {"WEFT_ANSWER_MAX_TOKENS", "8"}},
-                                   {{"--passages", "retrieval.passages", "6"}});
+  const auto config =
+      fixture.load({{"WEFT_RETRIEVAL_PASSAGES", "5"}, {"WEFT_ANSWER_MAX_TOKENS", "8"}},
+                   {{"--passages", "retrieval.passages", "6"}});
   REQUIRE(config);
   CHECK(config->integer("retrieval.passages") == 6);
   CHECK(config->entry("retrieval.passages").origin == "flag --passages");
@@ -80,6 +81,41 @@ TEST_CASE("a missing file is fine unless it was asked for") {
   const Fixture fixture;
   CHECK(fixture.load());
   CHECK_FALSE(Config::load(fixture.file, true, {}, {}));
+}
+
+TEST_CASE("remote models have sections of their own, in the file or the environment") {
+  Fixture fixture;
+  fixture.write("[remote.my-gpu]\nurl = \"http://127.0.0.1:8080/v1\"\nretries = 5\n");
+  const auto config = fixture.load({{"WEFT_REMOTE_MY_GPU_MODEL", "big"},
+                                    {"WEFT_REMOTE_CLOUD_API_KEY_ENV", "KEY"},
+                                    {"WEFT_REMOTE_CLOUD_URL", "https://example.org/v1"}});
+  REQUIRE(config);
+  CHECK(config->remotes() == std::vector<std::string>{"my-gpu", "cloud"});
+  CHECK(config->string("remote.my-gpu.url") == "http://127.0.0.1:8080/v1");
+  CHECK(config->integer("remote.my-gpu.retries") == 5);
+  CHECK(config->integer("remote.my-gpu.parallel") == 4);
+  CHECK(config->entry("remote.my-gpu.url").origin == fixture.file.string() + ":2");
+  CHECK(config->string("remote.my-gpu.model") == "big");
+  CHECK(config->string("remote.cloud.url") == "https://example.org/v1");
+  CHECK(config->string("remote.cloud.api_key_env") == "KEY");
+}
+
+TEST_CASE("what is wrong in a remote model's section is named with its place") {
+  Fixture fixture;
+  const auto message = [&](const std::string& text, const Environment& environment = {}) {
+    fixture.write(text);
+    const auto config = fixture.load(environment);
+    REQUIRE_FALSE(config);
+    return config.error().message;
+  };
+  const std::string typo = message("[remote.a]\nulr = \"x\"\n");
+  CHECK(typo.find("config.toml:2") != std::string::npos);
+  CHECK(typo.find("\"remote.a.url\"") != std::string::npos);
+  CHECK(message("[remote]\nurl = \"x\"\n").find("\"remote.url\"") != std::string::npos);
+  CHECK(message("[remote.A]\nurl = \"x\"\n").find("small letters") != std::string::npos);
+  CHECK(message("[remote.a.b]\nurl = \"x\"\n").find("remote.a.b") != std::string::npos);
+  CHECK(message("[remote.a]\nretries = 11\n").find("outside 0 to 10") != std::string::npos);
+  CHECK(message("", {{"WEFT_REMOTE_A_ULR", "x"}}).find("WEFT_REMOTE_A_ULR") != std::string::npos);
 }
 
 }  // namespace

@@ -44,6 +44,9 @@ inline simde__m512 cvtepi32_ps(simde__m512i a) {
 inline simde__m512i cvtps_epi32(simde__m512 a) {
   return join(_mm256_cvtps_epi32(half(a, 0)), _mm256_cvtps_epi32(half(a, 1)));
 }
+inline simde__m512i cvtepi8_epi32(__m128i a) {
+  return join(_mm256_cvtepi8_epi32(a), _mm256_cvtepi8_epi32(_mm_srli_si128(a, 8)));
+}
 inline simde__m512i cvtepu16_epi32(simde__m256i a) {
   return join(_mm256_cvtepu16_epi32(_mm256_castsi256_si128(a)),
               _mm256_cvtepu16_epi32(_mm256_extracti128_si256(a, 1)));
@@ -61,11 +64,13 @@ inline simde__m512i srai_epi32(simde__m512i a, int bits) {
 #undef _mm512_cvtps_ph
 #undef _mm512_cvtepi32_ps
 #undef _mm512_cvtps_epi32
+#undef _mm512_cvtepi8_epi32
 #undef _mm512_cvtepu16_epi32
 #define _mm512_cvtph_ps(a) weft::fakes::cvtph_ps(a)
 #define _mm512_cvtps_ph(a, rounding) weft::fakes::cvtps_ph(a)
 #define _mm512_cvtepi32_ps(a) weft::fakes::cvtepi32_ps(a)
 #define _mm512_cvtps_epi32(a) weft::fakes::cvtps_epi32(a)
+#define _mm512_cvtepi8_epi32(a) weft::fakes::cvtepi8_epi32(a)
 #define _mm512_cvtepu16_epi32(a) weft::fakes::cvtepu16_epi32(a)
 #undef _mm512_srai_epi32
 #define _mm512_srai_epi32(a, bits) weft::fakes::srai_epi32(a, bits)

@@ -40,6 +40,13 @@ class CountingRunner final : public StepRunner {
   Result<void> logits(std::size_t first, std::size_t count, std::span<float> out) override {
     return runner_->logits(first, count, out);
   }
+  Result<void> sparse_logits(std::size_t i, std::span<const std::uint64_t> needed,
+                             std::span<float> out) override {
+    return runner_->sparse_logits(i, needed, out);
+  }
+  Result<void> hidden(std::size_t i, std::span<float> out) override {
+    return runner_->hidden(i, out);
+  }
 
  private:
   std::unique_ptr<StepRunner> runner_;

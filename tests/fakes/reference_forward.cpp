@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
+#include <numeric>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -12,6 +14,7 @@ namespace weft::fakes {
 namespace {
 
 using inference::GgufFile;
+using inference::TapPoint;
 using inference::TensorInfo;
 
 using Vector = std::vector<double>;
@@ -28,20 +31,28 @@ struct Config {
   double epsilon, rope_base, position_scale;
   std::string_view architecture;
   std::size_t window, window_pattern;  // 0: all layers see everything
+  std::size_t context_length;
 };
 
 // One layer's positions: how they turn, and how many a query sees.
 struct Positions {
   double base, scale;
   std::size_t window;
+  std::size_t sinks = 0;              // seen beyond the window too,
+  std::size_t sink_distance_max = 0;  // from no further away than this position
 };
 
-Positions positions_of(const Config& config, std::size_t layer) {
+Positions positions_of(const Config& config, std::size_t layer, const inference::Hooks& hooks) {
   const std::size_t period = config.window_pattern;
+  const auto& [window, sinks, distance] = hooks.attention;
+  const std::size_t asked = window == 0 ? SIZE_MAX : window;
   if (config.window == 0 || layer % period == period - 1) {
-    return {config.rope_base, config.position_scale, SIZE_MAX};
+    const float base = hooks.positions.rope_base;
+    return {base == 0 ? config.rope_base : static_cast<double>(base),
+            config.position_scale * static_cast<double>(hooks.positions.scale), asked, sinks,
+            distance == 0 ? config.context_length : distance};
   }
-  return {10000, 1, config.window};
+  return {10000, 1, std::min(asked, config.window)};
 }
 
 Result<Matrix> read_matrix(const GgufFile& file, const std::string& name, std::size_t columns) {
@@ -90,7 +101,8 @@ Result<Config> read_config(const GgufFile& file) {
                 1 / file.number(prefix + "rope.scaling.factor").value_or(1.0),
                 architecture,
                 file.unsigned_integer(prefix + "attention.sliding_window").value_or(0),
-                file.unsigned_integer(prefix + "attention.sliding_window_pattern").value_or(6)};
+                file.unsigned_integer(prefix + "attention.sliding_window_pattern").value_or(6),
+                file.unsigned_integer(prefix + "context_length").value_or(0)};
 }
 
 Vector multiply(const Matrix& matrix, const Vector& x) {
@@ -134,25 +146,29 @@ void rotate(Vector& x, std::size_t position, const Config& config, const Positio
   }
 }
 
-// One head's query against the keys of the last `window` positions up to its own, then the weighted
-// mean of values.
-void attend_head(std::size_t head, std::size_t position, std::size_t window, const Vector& q,
-                 const Rows& k, const Rows& v, const Config& config, Vector& out) {
+// One head's query against the keys of the last `window` positions up to its own and, as `far`,
+// those of the sinks before; then the weighted mean of values.
+void attend_head(std::size_t head, std::size_t position, const Positions& seen, const Vector& q,
+                 const Vector& far, const Rows& k, const Rows& v, const Config& config,
+                 Vector& out) {
   const std::size_t width = config.head_width;
   const std::size_t at = head * width;
   const std::size_t kv_at = head / (config.heads / config.kv_heads) * width;
-  const std::size_t first = position < window ? 0 : position + 1 - window;
-  Vector weights(position + 1 - first, 0.0);
-  for (std::size_t p = first; p <= position; ++p) {
-    double& weight = weights[p - first];
-    for (std::size_t i = 0; i < width; ++i) weight += q[at + i] * k[p][kv_at + i];
-    weight /= std::sqrt(static_cast<double>(width));
+  const std::size_t first = position < seen.window ? 0 : position + 1 - seen.window;
+  Vector weights(position + 1, -std::numeric_limits<double>::infinity());
+  for (std::size_t p = 0; p <= position; ++p) {
+    if (p < first && p >= seen.sinks) continue;
+    weights[p] = 0;
+    for (std::size_t i = 0; i < width; ++i) {
+      weights[p] += (p < first ? far : q)[at + i] * k[p][kv_at + i];
+    }
+    weights[p] /= std::sqrt(static_cast<double>(width));
   }
   const double largest = *std::ranges::max_element(weights);
   double sum = 0;
   for (double& weight : weights) sum += weight = std::exp(weight - largest);
-  for (std::size_t p = first; p <= position; ++p) {
-    const double weight = weights[p - first] / sum;
+  for (std::size_t p = 0; p <= position; ++p) {
+    const double weight = weights[p] / sum;
     for (std::size_t i = 0; i < width; ++i) out[at + i] += weight * v[p][kv_at + i];
   }
 }
@@ -190,8 +206,10 @@ Result<Rows> project(const GgufFile& file, const std::string& name, const Rows& 
   return out;
 }
 
+using AtPoint = std::function<void(TapPoint, Rows&)>;
+
 Result<void> attention(const GgufFile& file, std::size_t layer, const Config& config,
-                       Rows& residual) {
+                       const AtPoint& at_point, const inference::Hooks& hooks, Rows& residual) {
   const std::string block = "blk." + std::to_string(layer) + ".";
   WEFT_TRY(norm, read_vector(file, block + "attn_norm.weight", config.width));
   const std::size_t q_width = config.heads * config.head_width;
@@ -199,25 +217,29 @@ Result<void> attention(const GgufFile& file, std::size_t layer, const Config& co
   WEFT_TRY(output, read_matrix(file, block + "attn_output.weight", q_width));
   Rows normed;
   for (const Vector& x : residual) normed.push_back(rms_norm(x, norm, config.epsilon));
+  at_point(TapPoint::kAttentionNormOut, normed);
   WEFT_TRY(q, project(file, block + "attn_q", normed, q_width, config));
   WEFT_TRY(k, project(file, block + "attn_k", normed, kv_width, config));
   WEFT_TRY(v, project(file, block + "attn_v", normed, kv_width, config));
   const std::size_t width = config.head_width;
   WEFT_TRY_VOID(norm_if_there(file, block + "attn_q_norm.weight", width, config, q));
   WEFT_TRY_VOID(norm_if_there(file, block + "attn_k_norm.weight", width, config, k));
-  const Positions turns = positions_of(config, layer);
+  const Positions turns = positions_of(config, layer, hooks);
   Rows branch;
   for (std::size_t position = 0; position < residual.size(); ++position) {
+    Vector far = q[position];
+    rotate(far, std::min(position, turns.sink_distance_max), config, turns);
     rotate(q[position], position, config, turns);
     rotate(k[position], position, config, turns);
     Vector mixed(q_width, 0.0);
     for (std::size_t head = 0; head < config.heads; ++head) {
-      attend_head(head, position, turns.window, q[position], k, v, config, mixed);
+      attend_head(head, position, turns, q[position], far, k, v, config, mixed);
     }
     branch.push_back(multiply(output, mixed));
   }
   WEFT_TRY_VOID(
       norm_if_there(file, block + "post_attention_norm.weight", config.width, config, branch));
+  at_point(TapPoint::kAttentionOut, branch);
   for (std::size_t i = 0; i < residual.size(); ++i) add_to(residual[i], branch[i]);
   return {};
 }
@@ -229,22 +251,25 @@ double activation(double x, const Config& config) {
 }
 
 Result<void> feed_forward(const GgufFile& file, const std::string& block, const Config& config,
-                          Rows& residual) {
+                          const AtPoint& at_point, Rows& residual) {
   WEFT_TRY(norm, read_vector(file, block + "ffn_norm.weight", config.width));
   WEFT_TRY(gate, read_matrix(file, block + "ffn_gate.weight", config.width));
   WEFT_TRY(up, read_matrix(file, block + "ffn_up.weight", config.width));
   WEFT_TRY(down, read_matrix(file, block + "ffn_down.weight", gate.rows));
+  Rows normed;
+  for (const Vector& x : residual) normed.push_back(rms_norm(x, norm, config.epsilon));
+  at_point(TapPoint::kFfnNormOut, normed);
   Rows branch;
-  for (const Vector& x : residual) {
-    const Vector normed = rms_norm(x, norm, config.epsilon);
-    Vector hidden = multiply(gate, normed);
-    const Vector factor = multiply(up, normed);
+  for (const Vector& x : normed) {
+    Vector hidden = multiply(gate, x);
+    const Vector factor = multiply(up, x);
     for (std::size_t i = 0; i < hidden.size(); ++i) {
       hidden[i] = activation(hidden[i], config) * factor[i];
     }
     branch.push_back(multiply(down, hidden));
   }
   WEFT_TRY_VOID(norm_if_there(file, block + "post_ffw_norm.weight", config.width, config, branch));
+  at_point(TapPoint::kFfnOut, branch);
   for (std::size_t i = 0; i < residual.size(); ++i) add_to(residual[i], branch[i]);
   return {};
 }
@@ -266,14 +291,16 @@ Result<Rows> embed(const Matrix& embedding, std::span<const inference::TokenId> 
 }  // namespace
 
 Result<std::vector<std::vector<double>>> reference_logits(const GgufFile& file,
-                                                          std::span<const inference::TokenId> ids) {
+                                                          std::span<const inference::TokenId> ids,
+                                                          const ReferenceOptions& options) {
   WEFT_TRY(config, read_config(file));
   WEFT_TRY(embedding, read_matrix(file, "token_embd.weight", config.width));
   WEFT_TRY(rows, embed(embedding, ids));
-  return reference_logits_of_rows(file, std::move(rows));
+  return reference_logits_of_rows(file, std::move(rows), options);
 }
 
-Result<Rows> reference_logits_of_rows(const GgufFile& file, Rows residual) {
+Result<Rows> reference_logits_of_rows(const GgufFile& file, Rows residual,
+                                      const ReferenceOptions& options) {
   WEFT_TRY(config, read_config(file));
   WEFT_TRY(head, read_matrix(file, "token_embd.weight", config.width));
   if (config.architecture == "gemma3") {
@@ -281,10 +308,18 @@ Result<Rows> reference_logits_of_rows(const GgufFile& file, Rows residual) {
       for (double& value : x) value *= std::sqrt(static_cast<double>(config.width));
     }
   }
-  for (std::size_t i = 0; i < config.layers; ++i) {
+  std::vector<std::size_t> layers(config.layers);
+  std::iota(layers.begin(), layers.end(), std::size_t{0});
+  for (const std::size_t i : options.hooks.program.value_or(layers)) {
     const std::string block = "blk." + std::to_string(i) + ".";
-    WEFT_TRY_VOID(attention(file, i, config, residual));
-    WEFT_TRY_VOID(feed_forward(file, block, config, residual));
+    const auto at_point = [&](TapPoint point, Rows& rows) {
+      if (options.tap) options.tap(i, point, rows);
+    };
+    at_point(TapPoint::kLayerIn, residual);
+    WEFT_TRY_VOID(attention(file, i, config, at_point, options.hooks, residual));
+    at_point(TapPoint::kFfnIn, residual);
+    WEFT_TRY_VOID(feed_forward(file, block, config, at_point, residual));
+    at_point(TapPoint::kLayerOut, residual);
   }
   WEFT_TRY(norm, read_vector(file, "output_norm.weight", config.width));
   if (file.tensor("output.weight") != nullptr) {

@@ -42,7 +42,7 @@ TEST_CASE("results of all CPU levels have one id, those of another backend anoth
   CHECK(best->numerics() == scalar->numerics());
   CHECK(file.load(*fakes::reference_backend())->numerics() != best->numerics());
   CHECK(to_string(best->numerics()) ==
-        best->numerics().weights + ", cpu, exact, kv f16, revision 1");
+        best->numerics().weights + ", cpu, exact, kv f16, revision 2");
 }
 
 }  // namespace

@@ -38,6 +38,16 @@ TEST_CASE("predicted and measured, a figure each") {
   CHECK(compare(ten_seconds(), took(0s), true).seconds.error() == 1);
 }
 
+TEST_CASE("a comparison is read back from its text, and nothing else is") {
+  const Comparison one = compare(ten_seconds(), took(8s), true);
+  const auto read = Comparison::from_json(one.json());
+  REQUIRE(read);
+  CHECK(read->json() == one.json());
+  for (const char* wrong : {"", "[]", "{}", R"({"seconds": {"predicted": 1, "measured": "x"}})"}) {
+    CHECK_FALSE(Comparison::from_json(wrong));
+  }
+}
+
 TEST_CASE("many runs: coverage, errors, exactness, success") {
   const Forecast forecast = ten_seconds();
   const std::vector<Comparison> all{

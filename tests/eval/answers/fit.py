@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Fits the gate of agents/confidence.cpp: logistic regression on calibration evidence.
 
-fit.py calibration/evidence.jsonl...   (written by calibrate.py; never by evaluate.py: those are evaluation data)
+fit.py [--without NAME] calibration/evidence.jsonl...   (written by calibrate.py; never by evaluate.py: those are evaluation data)
 
 An example is an answer; it counts as right if it holds an accepted answer and the passage was there.
 Plain gradient descent with L2, on standardised features; prints the table for confidence.cpp, the
@@ -92,10 +92,13 @@ def report(scored):
 
 
 def main():
-    if len(sys.argv) < 2:
+    paths, without = sys.argv[1:], None
+    if paths[:1] == ["--without"]:
+        without, paths = paths[1], paths[2:]
+    if not paths:
         raise SystemExit(__doc__)
-    rows = [row for path in sys.argv[1:] for row in common.read_lines(path)]
-    names = list(rows[0]["evidence"])
+    rows = [row for path in paths for row in common.read_lines(path)]
+    names = [name for name in rows[0]["evidence"] if name != without]
     report(cross_validated(rows, names))
     print("\nalone, AUC of right against absent:")
     for name in names:

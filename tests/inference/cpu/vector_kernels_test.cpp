@@ -330,5 +330,80 @@ TEST_CASE("attention over blocks is softmax over all that a row sees, however ro
   }
 }
 
+/// A block of a head in q8_0, and the plain form of what it stands for.
+struct PackedBlock {
+  std::size_t head_width;
+  std::vector<std::int8_t> bytes;
+  std::vector<std::uint16_t> scales;
+
+  PackedBlock(std::size_t width, unsigned seed) : head_width(width), bytes(64 * width) {
+    std::mt19937 random(seed);
+    for (auto& byte : bytes)
+      byte = static_cast<std::int8_t>(static_cast<int>(random() % 255) - 127);
+    for (const float v : random_floats(64 * ((width + 31) / 32), seed)) {
+      scales.push_back(float_to_half(v / 64));
+    }
+  }
+  KvBytes view() const { return {bytes.data(), scales.data()}; }
+  double key(std::size_t token, std::size_t d) const {
+    return static_cast<double>(bytes[d * 64 + token]) *
+           static_cast<double>(half_to_float(scales[d / 32 * 64 + token]));
+  }
+  double value(std::size_t token, std::size_t d) const {
+    return static_cast<double>(bytes[token * head_width + d]) *
+           static_cast<double>(half_to_float(scales[token * ((head_width + 31) / 32) + d / 32]));
+  }
+};
+
+TEST_CASE(
+    "attention over a block in q8_0 is that over scale times byte, however rows are grouped") {
+  for (const std::size_t width : {16UL, 48UL, 64UL, 128UL}) {
+    const PackedBlock block(width, 3);
+    constexpr std::size_t kRows = 11;
+    const auto queries = random_floats(kRows * width, 4);
+    const auto weights = random_floats(kRows * 64, 5);
+    for (const std::size_t positions : {1UL, 16UL, 17UL, 63UL, 64UL}) {
+      const auto run = [&](const VectorKernels& kernels, std::size_t begin, std::size_t end) {
+        std::vector<float> scores((end - begin) * 64, 1e30F);
+        kernels.attention_scores_q8(block.view(), width, queries.data() + begin * width,
+                                    end - begin, positions, scores.data(), 64);
+        std::vector<float> out((end - begin) * width, 0.5F);
+        kernels.attention_values_q8(block.view(), width, weights.data() + begin * 64, 64,
+                                    end - begin, positions, out.data());
+        for (std::size_t r = 0; r < end - begin; ++r) {
+          out.insert(out.end(), scores.begin() + static_cast<std::ptrdiff_t>(r * 64),
+                     scores.begin() + static_cast<std::ptrdiff_t>(r * 64 + positions));
+        }
+        return out;
+      };
+      const auto together =
+          on_all_levels([&](const VectorKernels& kernels) { return run(kernels, 0, kRows); });
+      for (std::size_t r = 0; r < kRows; ++r) {
+        for (std::size_t d = 0; d < width; ++d) {
+          double expected = 0.5;
+          for (std::size_t j = 0; j < positions; ++j) {
+            expected += static_cast<double>(weights[r * 64 + j]) * block.value(j, d);
+          }
+          CHECK(static_cast<double>(together[r * width + d]) == Approx(expected).margin(1e-3));
+        }
+        for (std::size_t j = 0; j < positions; ++j) {
+          double expected = 0;
+          for (std::size_t d = 0; d < width; ++d) {
+            expected += static_cast<double>(queries[r * width + d]) * block.key(j, d);
+          }
+          CHECK(static_cast<double>(together[kRows * width + r * positions + j]) ==
+                Approx(expected).margin(1e-3));
+        }
+        const auto alone = run(vector_kernels(best_level()), r, r + 1);
+        CHECK(std::equal(alone.begin(), alone.begin() + static_cast<std::ptrdiff_t>(width),
+                         together.begin() + static_cast<std::ptrdiff_t>(r * width)));
+        CHECK(std::equal(
+            alone.begin() + static_cast<std::ptrdiff_t>(width), alone.end(),
+            together.begin() + static_cast<std::ptrdiff_t>(kRows * width + r * positions)));
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace weft::inference::cpu

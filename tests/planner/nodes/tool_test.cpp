@@ -72,7 +72,7 @@ TEST_CASE("arguments that can't be right are found before anything runs") {
   CHECK(fixture.mistake(fixture.node(), {{"tims", 1}}) ==
         "tool repeat has no argument tims; did you mean \"times\"?");
   CHECK(fixture.mistake({fixture.registry, "repeat", {}, type_of<Text>()})
-            .starts_with("tool repeat needs the argument text: "));
+            .starts_with("tool repeat needs the argument text, "));
   CHECK(fixture.mistake({fixture.registry, "repaet", {}, type_of<Text>()}) ==
         "there is no tool repaet; did you mean \"repeat\"?");
   CHECK_FALSE(fixture.mistake(fixture.node(), Json::array()).empty());

@@ -1,0 +1,206 @@
+// Attention, positions and layer program of a request, beside the reference and alone beside a
+// batch.
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "inference/gguf.h"
+#include "inference/hooks.h"
+#include "inference/prefix_cache.h"
+#include "tests/fakes/reference_forward.h"
+#include "tests/inference/engine_fixture.h"
+
+namespace weft::inference {
+namespace {
+
+std::vector<TokenId> ids_of(std::size_t n, TokenId first) {
+  std::vector<TokenId> ids(n);
+  for (std::size_t i = 0; i < n; ++i) ids[i] = (first + 37 * static_cast<TokenId>(i)) % 250;
+  return ids;
+}
+
+std::shared_ptr<const Hooks> shared(const Hooks& hooks) {
+  return std::make_shared<const Hooks>(hooks);
+}
+
+/// Logits after `ids`, read in chunks with `hooks`; null: without.
+std::vector<float> logits_of(const std::shared_ptr<const Model>& model,
+                             std::span<const TokenId> ids,
+                             const std::shared_ptr<const Hooks>& hooks, std::size_t chunk = 256) {
+  auto session = Session::open(model).value();
+  std::optional<Session::HookScope> scope;
+  if (hooks != nullptr) scope.emplace(session.attach(hooks).value());
+  for (std::size_t i = 0; i < ids.size(); i += chunk) {
+    REQUIRE(session.append(ids.subspan(i, std::min(chunk, ids.size() - i))));
+  }
+  return {session.logits().begin(), session.logits().end()};
+}
+
+double relative_error(std::span<const double> expected, std::span<const float> found) {
+  double squares = 0;
+  double differences = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    const double difference = expected[i] - static_cast<double>(found[i]);
+    squares += expected[i] * expected[i];
+    differences += difference * difference;
+  }
+  return std::sqrt(differences / squares);
+}
+
+/// One of each policy, and some together.
+std::vector<Hooks> policies() {
+  std::vector<Hooks> all(7);
+  all[0].attention = {.window = 20};
+  all[1].attention = {.window = 30, .sinks = 4, .sink_distance_max = 50};
+  all[2].positions = {.rope_base = 40000};
+  all[3].positions = {.scale = 0.25F};
+  all[4].program = {2, 0};  // skips a layer, the others in another order
+  all[5].program = {0, 1, 1};
+  all[6].attention = {.window = 70, .sinks = 66};
+  all[6].positions = {.rope_base = 20000, .scale = 0.5F};
+  all[6].program = {1, 2};
+  return all;
+}
+
+TEST_CASE("policies give what the reference gives, and the same bits in any chunks") {
+  for (const char* architecture : {"llama", "gemma3"}) {
+    const TemporaryModel file(
+        fakes::TinyModelOptions{.architecture = architecture, .layers = 3, .window_pattern = 3});
+    const auto gguf = GgufFile::open(file.path()).value();
+    const auto one = file.load(*cpu_backend(1));
+    const auto two = file.load(*cpu_backend(2, cpu::best_level(), {.yield_to_load = false}));
+    const auto ids = ids_of(150, 3);
+    const auto plain = logits_of(one, ids, nullptr);
+    CHECK(logits_of(one, ids, shared({})) == plain);
+    for (const Hooks& hooks : policies()) {
+      INFO(architecture << ": " << policy_of(&hooks));
+      fakes::ReferenceOptions options;
+      options.hooks = hooks;
+      const auto expected = fakes::reference_logits(gguf, ids, options).value();
+      const auto found = logits_of(one, ids, shared(hooks));
+      CHECK(relative_error(expected.back(), found) < 5e-3);
+      CHECK(found != plain);
+      CHECK(logits_of(one, ids, shared(hooks), 17) == found);
+      CHECK(logits_of(two, ids, shared(hooks), 64) == found);
+    }
+  }
+}
+
+TEST_CASE("a Lambda mask hides what is between, and does nothing while all is in the window") {
+  const auto model = tiny(fakes::TinyModelOptions{.layers = 1}, *cpu_backend(1));
+  Hooks hooks;
+  hooks.attention = {.window = 32, .sinks = 4};
+  auto ids = ids_of(100, 7);
+  CHECK(logits_of(model, std::span(ids).first(32), shared(hooks)) ==
+        logits_of(model, std::span(ids).first(32), nullptr));
+  const auto before = logits_of(model, ids, shared(hooks));
+  ids[4] = ids[67] = 5;  // beyond the sinks, and just before the window
+  CHECK(logits_of(model, ids, shared(hooks)) == before);
+  ids[3] = 5;
+  const auto sink = logits_of(model, ids, shared(hooks));
+  CHECK(sink != before);
+  ids[68] = 5;
+  CHECK(logits_of(model, ids, shared(hooks)) != sink);
+}
+
+TEST_CASE("a layer program of all layers changes no bit, and one that stops ends there") {
+  const auto model = tiny(fakes::TinyModelOptions{.layers = 3}, *cpu_backend(1));
+  const auto ids = ids_of(40, 7);
+  Hooks all;
+  all.program = {0, 1, 2};
+  CHECK(logits_of(model, ids, shared(all)) == logits_of(model, ids, nullptr));
+  Hooks stops;
+  stops.program = {0, 1};
+  std::size_t rows = 0;
+  stops.taps.push_back({.layer = 1, .point = TapPoint::kLayerOut, .read = [&](const TapRows& seen) {
+                          rows += seen.values.size() / seen.width;
+                        }});
+  stops.taps.push_back({.layer = 2, .read = [](const TapRows&) { FAIL("it doesn't run"); }});
+  logits_of(model, ids, shared(stops));
+  CHECK(rows == 40);
+}
+
+TEST_CASE("requests of different policies in a batch get what each gets alone") {
+  for (const std::size_t batch : {1UL, 2UL, 7UL}) {
+    EngineFixture f;
+    f.model = tiny(fakes::TinyModelOptions{.layers = 3},
+                   *cpu_backend(batch == 2 ? 2 : 1, cpu::best_level(), {.yield_to_load = false}));
+    const auto all = policies();
+    Group group;
+    for (std::size_t i = 0; i < batch; ++i) {
+      auto prompt = ids_of(70, 5);  // all begin alike, and nobody may take another's keys
+      prompt.push_back(static_cast<TokenId>(i / 3));
+      group.requests.push_back({prompt, options_for(6)});
+      if (i % 3 != 0) group.requests.back().options.hooks = shared(all[i % all.size()]);
+    }
+    if (batch == 7) group.requests[4].options.hooks = group.requests[1].options.hooks;
+    auto engine = f.open({.prefill_tokens_max = batch == 1 ? 1UL : 17UL});
+    REQUIRE(engine.submit(group, f.events()));
+    engine.run();
+    INFO("batch of " << batch);
+    f.check_all(group);
+    // Those of one policy share what they have in common.
+    if (batch == 7) CHECK(f.ended[{4, 0}].usage.cached_tokens >= 70);
+  }
+}
+
+TEST_CASE("keys of one policy aren't taken for another's") {
+  const auto model = tiny({}, *cpu_backend(1));
+  const auto prompt = ids_of(80, 6);
+  Hooks hooks;
+  hooks.positions = {.scale = 0.5F};
+  GenerateOptions scaled = options_for(4);
+  scaled.hooks = shared(hooks);
+  PrefixCache prefixes(std::size_t{8} << 20);
+  auto fresh = Session::open(model).value();
+  const auto expected = generate(fresh, prompt, options_for(4)).value();
+  auto session = Session::open(model, {.prefixes = &prefixes}).value();
+  const auto made = generate(session, prompt, scaled).value();
+  CHECK(made.usage.cached_tokens == 0);
+  // Without the hooks the same session can't go on, but begins anew.
+  CHECK(session.append(ids_of(1, 1)).error().code == ErrorCode::kInvalidArgument);
+  const auto after = generate(session, prompt, options_for(4)).value();
+  CHECK(after.log_probabilities == expected.log_probabilities);
+  CHECK(after.usage.cached_tokens == 0);
+  auto other = Session::open(model, {.prefixes = &prefixes}).value();
+  const auto again = generate(other, prompt, scaled).value();
+  CHECK(again.log_probabilities == made.log_probabilities);
+  CHECK(again.usage.cached_tokens == 79);  // its own kind's
+}
+
+TEST_CASE("the NTK base is LongLLaDA's") {
+  // Its table for a base of 5e5, heads of 128 and 4,096 trained tokens: 4, 14, 31, 55 times.
+  const std::size_t lengths[] = {8192, 16384, 24576, 32768};
+  const float factors[] = {4, 14, 31, 55};
+  for (std::size_t i = 0; i < 4; ++i) {
+    CHECK(ntk_rope_base(5e5F, 128, 4096, lengths[i]) == 5e5F * factors[i]);
+  }
+}
+
+TEST_CASE("policies that can't be are refused") {
+  const auto model = tiny({}, *cpu_backend(1));
+  auto session = Session::open(model).value();
+  const auto refused = [&](const Hooks& hooks) {
+    return session.attach(shared(hooks)).error().message;
+  };
+  Hooks hooks;
+  hooks.attention = {.sinks = 4};
+  CHECK(refused(hooks).find("sinks without a window") != std::string::npos);
+  hooks = {};
+  hooks.positions = {.scale = 0};
+  CHECK(refused(hooks).find("above 0") != std::string::npos);
+  hooks = {};
+  hooks.program = {0, 2};
+  CHECK(refused(hooks).find("layer 2") != std::string::npos);
+  hooks.program = {0, 1, 1};
+  CHECK(refused(hooks).find("room for the model's 2") != std::string::npos);
+  hooks.program = std::vector<std::size_t>();
+  CHECK(refused(hooks).find("empty") != std::string::npos);
+}
+
+}  // namespace
+}  // namespace weft::inference
