@@ -16,10 +16,12 @@ constexpr std::size_t kQuoteBytesMax = 240;
 }  // namespace
 
 Result<agents::AnsweringAgent> open_agent(Context& context, retrieval::CollectionStore& store,
-                                          const Engine& engine) {
+                                          const Engine& engine, const AdapterFlags& adapters) {
+  WEFT_TRY(adapter, attach_adapters(adapters, engine.model));
   return agents::AnsweringAgent::open(store, engine.model,
                                       {.context_length_max = engine.context_length(context.config),
-                                       .prefixes = engine.prefixes.get()});
+                                       .prefixes = engine.prefixes.get(),
+                                       .adapter = std::move(adapter)});
 }
 
 agents::AnswerOptions answer_options(const Context& context) {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "agents/answering_agent.h"
+#include "cli/adapter_flags.h"
 #include "cli/context.h"
 #include "cli/verbs.h"
 
@@ -13,7 +14,7 @@ namespace weft::cli {
 void add_answer_settings(CLI::App& verb, Parsed& parsed);
 
 Result<agents::AnsweringAgent> open_agent(Context& context, retrieval::CollectionStore& store,
-                                          const Engine& engine);
+                                          const Engine& engine, const AdapterFlags& adapters);
 agents::AnswerOptions answer_options(const Context& context);
 
 /// {answer, abstained, confidence, citations, passages, usage, timing, kv_bytes, model}

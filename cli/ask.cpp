@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "cli/adapter_flags.h"
 #include "cli/answer_output.h"
 #include "cli/batch.h"
 #include "cli/collections.h"
@@ -21,6 +22,7 @@ struct Options {
   std::string batch;
   std::string prefill;
   bool show_thinking = false;
+  AdapterFlags adapters;
 };
 
 Result<ExitCode> run_ask(Context& context, const Options& options) {
@@ -29,7 +31,7 @@ Result<ExitCode> run_ask(Context& context, const Options& options) {
   }
   WEFT_TRY(store, open_store(context));
   WEFT_TRY(engine, load_engine(context));
-  WEFT_TRY(agent, open_agent(context, store, engine));
+  WEFT_TRY(agent, open_agent(context, store, engine, options.adapters));
   note_unused_think_flags(context, engine, options.show_thinking);
   auto asked = answer_options(context);
   asked.prefill = options.prefill;
@@ -87,6 +89,7 @@ void add_ask(CLI::App& app, Parsed& parsed) {
   verb->add_option("--prefill", options->prefill, "How the answer begins: the model goes on")
       ->type_name("TEXT");
   add_show_thinking(*verb, options->show_thinking);
+  add_adapter_flags(*verb, options->adapters);
   add_answer_settings(*verb, parsed);
   verb->callback([&parsed, options] {
     parsed.action = [options](Context& context) { return run_ask(context, *options); };
