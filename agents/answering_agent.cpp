@@ -38,7 +38,8 @@ Result<AnsweringAgent> AnsweringAgent::open(retrieval::CollectionStore& store,
   WEFT_TRY(session, inference::Session::open(
                         std::move(model),
                         {.context_length_max = std::min(options.context_length_max, trained),
-                         .prefixes = options.prefixes}));
+                         .prefixes = options.prefixes,
+                         .adapter = options.adapter}));
   return AnsweringAgent(store, std::move(session), options);
 }
 

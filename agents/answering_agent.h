@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/result.h"
+#include "inference/adapter/attached_adapter.h"
 #include "inference/generate.h"
 #include "inference/model.h"
 #include "inference/prefix_cache.h"
@@ -80,6 +81,7 @@ struct AgentOptions {
   /// Where passages that were read are found again, by this agent and others of it: see
   /// SessionOptions. Null: the last question's only. The answers are the same.
   inference::PrefixCache* prefixes = nullptr;
+  std::shared_ptr<const inference::AttachedAdapter> adapter = {};  // of the model; null: none
   Logger* log = nullptr;         // told of each step; null is silent
   const Clock* clock = nullptr;  // null is the system's
 };

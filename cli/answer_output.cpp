@@ -27,8 +27,12 @@ Json evidence_json(const agents::Evidence& evidence) {
 }  // namespace
 
 Result<Answering> open_answering(Context& context, retrieval::CollectionStore& store,
-                                 bool shows_thinking) {
+                                 bool shows_thinking, const AdapterFlags& adapters) {
   Answering made;
+  if (!adapters.adapters.empty() && remote_name(context.config)) {
+    return Error{ErrorCode::kUnsupported,
+                 "--lora changes a model that runs here; a remote one can't be changed"};
+  }
   if (remote_name(context.config)) {
     WEFT_TRY(remote, open_remote(context));
     made.engine.name = remote.name;
@@ -38,10 +42,12 @@ Result<Answering> open_answering(Context& context, retrieval::CollectionStore& s
   }
   WEFT_TRY(engine, load_engine(context));
   note_unused_think_flags(context, engine, shows_thinking);
+  WEFT_TRY(adapter, attach_adapters(adapters, engine.model));
   WEFT_TRY(agent, agents::AnsweringAgent::open(
                       store, engine.model,
                       {.context_length_max = engine.context_length(context.config),
-                       .prefixes = engine.prefixes.get()}));
+                       .prefixes = engine.prefixes.get(),
+                       .adapter = std::move(adapter)}));
   made.agent = std::make_unique<agents::AnsweringAgent>(std::move(agent));
   made.engine = std::move(engine);
   return made;

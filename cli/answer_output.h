@@ -7,6 +7,7 @@
 #include <string>
 
 #include "agents/answering_agent.h"
+#include "cli/adapter_flags.h"
 #include "cli/context.h"
 #include "cli/remote.h"
 #include "cli/verbs.h"
@@ -25,7 +26,7 @@ struct Answering {
 /// Loads the model that the configuration names, or gets ready to ask it. Errors: those of
 /// load_engine(), open_remote() and AnsweringAgent::open().
 Result<Answering> open_answering(Context& context, retrieval::CollectionStore& store,
-                                 bool shows_thinking);
+                                 bool shows_thinking, const AdapterFlags& adapters);
 agents::AnswerOptions answer_options(const Context& context);
 
 /// {answer, abstained, confidence, citations, passages, usage, timing, kv_bytes, model}; with a

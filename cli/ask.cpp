@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "cli/adapter_flags.h"
 #include "cli/answer_output.h"
 #include "cli/batch.h"
 #include "cli/collections.h"
@@ -21,6 +22,7 @@ struct Options {
   std::string batch;
   std::string prefill;
   bool show_thinking = false;
+  AdapterFlags adapters;
 };
 
 Result<ExitCode> run_ask(Context& context, const Options& options) {
@@ -31,7 +33,7 @@ Result<ExitCode> run_ask(Context& context, const Options& options) {
     return remote_cannot(context, "--prefill", inference::Capability::kPrefill);
   }
   WEFT_TRY(store, open_store(context));
-  WEFT_TRY(answering, open_answering(context, store, options.show_thinking));
+  WEFT_TRY(answering, open_answering(context, store, options.show_thinking, options.adapters));
   auto asked = answer_options(context);
   asked.prefill = options.prefill;
   if (!options.batch.empty()) {
@@ -88,6 +90,7 @@ void add_ask(CLI::App& app, Parsed& parsed) {
   verb->add_option("--prefill", options->prefill, "How the answer begins: the model goes on")
       ->type_name("TEXT");
   add_show_thinking(*verb, options->show_thinking);
+  add_adapter_flags(*verb, options->adapters);
   add_answer_settings(*verb, parsed);
   verb->callback([&parsed, options] {
     parsed.action = [options](Context& context) { return run_ask(context, *options); };

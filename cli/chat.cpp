@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "cli/adapter_flags.h"
 #include "cli/answer_output.h"
 #include "cli/collections.h"
 #include "cli/span_printer.h"
@@ -17,6 +18,11 @@ namespace {
 constexpr int kPollMilliseconds = 100;
 constexpr std::size_t kLineBytesMax = 1 << 20;
 constexpr std::size_t kTurnsMax = 16;  // question and answer pairs that are kept
+
+struct Options {
+  bool show_thinking = false;
+  AdapterFlags adapters;
+};
 
 enum class Input { kLine, kEnd, kInterrupted };
 
@@ -54,9 +60,9 @@ class LineReader {
   bool ended_ = false;
 };
 
-Result<ExitCode> run_chat(Context& context, bool show_thinking) {
+Result<ExitCode> run_chat(Context& context, const Options& chat) {
   WEFT_TRY(store, open_store(context));
-  WEFT_TRY(answering, open_answering(context, store, show_thinking));
+  WEFT_TRY(answering, open_answering(context, store, chat.show_thinking, chat.adapters));
   Console& console = context.console;
   const bool prompt = isatty(STDIN_FILENO) == 1 && !console.json_result();
   if (prompt) {
@@ -76,7 +82,7 @@ Result<ExitCode> run_chat(Context& context, bool show_thinking) {
       options.history.clear();
       continue;
     }
-    SpanPrinter printer(console, show_thinking);
+    SpanPrinter printer(console, chat.show_thinking);
     options.on_think = printer.on_think();
     auto answer = answering.agent->ask(line, options, printer.on_text());
     if (!answer) return std::move(answer).error();
@@ -102,11 +108,12 @@ Result<ExitCode> run_chat(Context& context, bool show_thinking) {
 
 void add_chat(CLI::App& app, Parsed& parsed) {
   auto* verb = app.add_subcommand("chat", "Ask question after question, one a line");
-  const auto show_thinking = std::make_shared<bool>(false);
-  add_show_thinking(*verb, *show_thinking);
+  const auto options = std::make_shared<Options>();
+  add_show_thinking(*verb, options->show_thinking);
+  add_adapter_flags(*verb, options->adapters);
   add_answer_settings(*verb, parsed);
-  verb->callback([&parsed, show_thinking] {
-    parsed.action = [show_thinking](Context& context) { return run_chat(context, *show_thinking); };
+  verb->callback([&parsed, options] {
+    parsed.action = [options](Context& context) { return run_chat(context, *options); };
   });
 }
 

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "cli/adapter_flags.h"
 #include "cli/batch.h"
 #include "cli/grammar_flags.h"
 #include "cli/json_output.h"
@@ -30,9 +31,9 @@ constexpr std::size_t kLinesAtOnce = 32;
 constexpr std::size_t kPromptBytesMax = 64 << 20;
 
 std::vector<std::string> batch_keys() {
-  std::vector<std::string> keys = {"prompt", "messages", "max_tokens", "temperature",
-                                   "top_k",  "top_p",    "min_p",      "seed",
-                                   "stop",   "raw",      "id",         "prefill"};
+  std::vector<std::string> keys = {"prompt", "messages", "max_tokens", "temperature", "top_k",
+                                   "top_p",  "min_p",    "seed",       "stop",        "raw",
+                                   "id",     "prefill",  "adapter"};
   keys.insert(keys.end(), logits_keys().begin(), logits_keys().end());
   keys.insert(keys.end(), grammar_keys().begin(), grammar_keys().end());
   return keys;
@@ -50,6 +51,7 @@ struct Options {
   LogitsFlags logits;
   GrammarFlags grammar;
   PeerFlags peers;
+  AdapterFlags adapters;
   std::vector<std::string> stop;
 };
 
@@ -206,12 +208,19 @@ Result<ExitCode> run_lines(Context& context, const Options& options, const Engin
   inference::EngineOptions limits;
   limits.context_length_max = loaded.context_length(context.config);
   WEFT_TRY(engine, inference::Engine::open(loaded.model, limits));
+  AdapterCache adapters(loaded.model);
   const auto submit = [&](const BatchLine& line, Result<Json>& result) -> Result<void> {
     WEFT_TRY(request, request_of(line, options));
     WEFT_TRY(prompt, prompt_ids(*loaded.model, request));
     configure(context, *loaded.model, request.generate);
     WEFT_TRY(form, steps.forms.step(line, *loaded.model, request.generate.think));
     surround(steps.peers, std::move(form), request.generate);
+    AdapterFlags named = options.adapters;
+    if (line.has("adapter")) {
+      WEFT_TRY(adapter, line.strings("adapter"));
+      named.adapters = std::move(adapter);
+    }
+    WEFT_TRY(adapter, adapters.attach(named));
     inference::EngineEvents events;
     events.on_end = [&result, prompt](inference::AnswerId, Result<inference::Generation> made) {
       if (!made) {
@@ -222,7 +231,11 @@ Result<ExitCode> run_lines(Context& context, const Options& options, const Engin
         result = result_json(prompt, *made);
       }
     };
-    WEFT_TRY_VOID(engine.submit({{{std::move(prompt), request.generate}}}, std::move(events)));
+    inference::Group group;
+    group.requests.push_back({.prompt = std::move(prompt),
+                              .options = std::move(request.generate),
+                              .adapter = std::move(adapter)});
+    WEFT_TRY_VOID(engine.submit(std::move(group), std::move(events)));
     return {};
   };
   return run_batch_groups(
@@ -277,6 +290,10 @@ Result<ExitCode> run_complete(Context& context, const Options& options) {
     request = std::move(made);
     WEFT_TRY_VOID(validate(request.generate.sampling));
   }
+  if (!options.adapters.adapters.empty() && remote_name(context.config)) {
+    return Error{ErrorCode::kUnsupported,
+                 "--lora changes a model that runs here; a remote one can't be changed"};
+  }
   if (remote_name(context.config)) return run_remotely(context, options, std::move(request));
   // What is wrong with it is said before the model is loaded.
   WEFT_TRY(forms, AnswerForms::open(options.grammar));
@@ -286,9 +303,10 @@ Result<ExitCode> run_complete(Context& context, const Options& options) {
   if (!options.batch.empty()) {
     return run_lines(context, options, engine, {std::move(peers), std::move(forms)});
   }
-  WEFT_TRY(session,
-           inference::Session::open(engine.model,
-                                    {.context_length_max = engine.context_length(context.config)}));
+  WEFT_TRY(adapter, attach_adapters(options.adapters, engine.model));
+  WEFT_TRY(session, inference::Session::open(
+                        engine.model, {.context_length_max = engine.context_length(context.config),
+                                       .adapter = std::move(adapter)}));
 
   WEFT_TRY(prompt, prompt_ids(*engine.model, request));
   configure(context, *engine.model, request.generate);
@@ -302,7 +320,7 @@ Result<ExitCode> run_complete(Context& context, const Options& options) {
     Json json = result_json(prompt, made);
     json["model"] = engine.name;
     json["kv_bytes"] = session.kv_bytes();
-    json["numerics"] = to_string(engine.model->numerics());
+    json["numerics"] = to_string(session.numerics());
     json["timing"]["load_s"] = engine.load_seconds;
     console.print_json(json);
   } else {
@@ -350,6 +368,7 @@ void add_complete(CLI::App& app, Parsed& parsed) {
   add_logits_flags(*verb, options->logits);
   add_grammar_flags(*verb, options->grammar);
   add_peer_flags(*verb, options->peers);
+  add_adapter_flags(*verb, options->adapters);
   verb->add_option("--stop", options->stop, "End before this text; may be repeated")
       ->type_name("TEXT")
       ->take_all();

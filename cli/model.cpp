@@ -134,9 +134,12 @@ Result<Inspected> inspect_gguf(const Context& context, const std::filesystem::pa
   found.format = "GGUF version " + std::to_string(file.version());
   found.version = file.version();
   found.size_bytes = file.size_bytes();
-  WEFT_TRY(backend, open_backend(context));
-  WEFT_TRY(weights, fingerprint(file));
-  found.numerics = to_string(backend->numerics(weights));
+  const auto kind = file.string("general.type");
+  if (!kind || *kind != "adapter") {  // which gives no results alone
+    WEFT_TRY(backend, open_backend(context));
+    WEFT_TRY(weights, fingerprint(file));
+    found.numerics = to_string(backend->numerics(weights));
+  }
   for (const auto key : file.keys()) found.metadata[std::string(key)] = file.describe(key);
   for (const auto& tensor : file.tensors()) {
     add_tensor(found, tensor.name, std::string(to_string(tensor.type)), tensor.dims,
@@ -145,9 +148,11 @@ Result<Inspected> inspect_gguf(const Context& context, const std::filesystem::pa
   return found;
 }
 
-/// A folder with a safetensors file, or such a file.
+/// A folder with a safetensors file, of a model or an adapter, or such a file.
 Result<Inspected> inspect_safetensors(const Context& context, const std::filesystem::path& path) {
-  const auto weights = std::filesystem::is_directory(path) ? path / "model.safetensors" : path;
+  auto weights = std::filesystem::is_directory(path) ? path / "model.safetensors" : path;
+  const auto adapter = path / "adapter_model.safetensors";
+  if (std::filesystem::exists(adapter)) weights = adapter;
   WEFT_TRY(file, inference::SafetensorsFile::open(weights));
   Inspected found;
   found.format = "safetensors";
@@ -157,7 +162,8 @@ Result<Inspected> inspect_safetensors(const Context& context, const std::filesys
     add_tensor(found, tensor.name, tensor.dtype, tensor.shape, tensor.row_length() * tensor.rows(),
                tensor.size_bytes);
   }
-  const auto config = weights.parent_path() / "config.json";
+  const bool is_adapter = weights.filename() == "adapter_model.safetensors";
+  const auto config = weights.parent_path() / (is_adapter ? "adapter_config.json" : "config.json");
   if (!std::filesystem::exists(config)) return found;
   WEFT_TRY(text, read_input(context, config.string(), kConfigBytesMax));
   const Json json = Json::parse(text, nullptr, false);
@@ -237,7 +243,8 @@ void add_model(CLI::App& app, Parsed& parsed) {
 
   auto* inspect_verb = verb->add_subcommand("inspect", "Show a model file's metadata and formats");
   inspect_verb
-      ->add_option("name", *name, "A model here, a GGUF file, or an embedding model's folder")
+      ->add_option("name", *name,
+                   "A model here, a GGUF file, or the folder of an embedding model or an adapter")
       ->required();
   inspect_verb->add_flag("--tensors", *tensors, "List every tensor");
   inspect_verb->callback([&parsed, name, tensors] {

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "cli/adapter_flags.h"
 #include "cli/text.h"
 #include "cli/text_input.h"
 #include "cli/verbs.h"
@@ -20,12 +21,15 @@ struct Options {
   std::string file;
   std::size_t window = 512;
   std::size_t windows = 0;
+  AdapterFlags adapters;
 };
 
 Result<ExitCode> run_perplexity(Context& context, const Options& options) {
   WEFT_TRY(text, read_input(context, options.file, kTextBytesMax));
   WEFT_TRY(engine, load_engine(context, {.chat = false}));
-  WEFT_TRY(session, inference::Session::open(engine.model, {.context_length_max = options.window}));
+  WEFT_TRY(adapter, attach_adapters(options.adapters, engine.model));
+  WEFT_TRY(session, inference::Session::open(engine.model, {.context_length_max = options.window,
+                                                            .adapter = std::move(adapter)}));
   Progress progress(context.console, "windows", Progress::Unit::kItems);
   inference::PerplexityOptions scoring;
   scoring.window = options.window;
@@ -67,6 +71,7 @@ void add_perplexity(CLI::App& app, Parsed& parsed) {
   verb->add_option("--windows", options->windows, "Score only so many windows; 0 = all")
       ->capture_default_str()
       ->check(whole_number);
+  add_adapter_flags(*verb, options->adapters);
   add_setting(*verb, parsed, "-m,--model", "model.name");
   add_setting(*verb, parsed, "--threads", "engine.threads");
   add_setting(*verb, parsed, "--kv", "engine.kv");

@@ -1,8 +1,14 @@
 #include "inference/backend.h"
 
+#include "inference/adapter/low_rank.h"
 #include "inference/cpu/backend.h"
 
 namespace weft::inference {
+
+Result<std::unique_ptr<const AdapterWeights>> Weights::load_adapter(
+    std::span<const LowRank>) const {
+  return Error{ErrorCode::kUnsupported, "this backend computes with no adapters"};
+}
 
 Result<void> StepRunner::sparse_logits(std::size_t i, std::span<const std::uint64_t>,
                                        std::span<float> out) {

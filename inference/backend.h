@@ -22,11 +22,19 @@
 namespace weft::inference {
 
 struct ModelTensors;  // inference/model_tensors.h
+struct LowRank;       // inference/adapter/low_rank.h
 class HookRun;        // inference/hooks.h
 
 /// What every backend takes at once.
 inline constexpr std::size_t kStepTokensMax = 256;
 inline constexpr std::size_t kLogitsRowsMax = 32;
+
+/// Changes to a model's linear layers, where its weights are. Immutable.
+class AdapterWeights {
+ public:
+  virtual ~AdapterWeights() = default;
+  virtual std::size_t size_bytes() const noexcept = 0;  // in the backend's memory
+};
 
 /// Tokens that one sequence reads in a step.
 struct Slice {
@@ -36,6 +44,8 @@ struct Slice {
   /// Read in place of the embedding's rows where not empty: (ids.size(), width), each row scaled as
   /// the embedding's are. `ids` are kNoToken then.
   std::span<const float> rows = {};
+  /// What changes the linear layers for these tokens alone; of the runner's weights. May be null.
+  const AdapterWeights* adapter = nullptr;
   HookRun* hooks = nullptr;  // what the request does inside the pass; null: nothing
 };
 
@@ -75,6 +85,10 @@ class Weights {
   virtual std::size_t size_bytes() const noexcept = 0;  // in the backend's memory
   /// Borrows the weights.
   virtual Result<std::unique_ptr<StepRunner>> open_runner() const = 0;
+  /// Makes changes ready for slices: at most one a linear layer, of the model's shapes. Errors:
+  /// kUnsupported where there are none, as here; kResourceExhausted.
+  virtual Result<std::unique_ptr<const AdapterWeights>> load_adapter(
+      std::span<const LowRank> changes) const;
 };
 
 struct LoadOptions {

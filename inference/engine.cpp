@@ -40,6 +40,7 @@ struct Engine::State {
   void admit();
   PrefixCache::Space space_of(const Sequence& sequence) const {
     PrefixCache::Space own = space;
+    own.numerics = numerics_of(*model, sequence.adapter.get());
     own.policy = sequence.policy;
     return own;
   }
@@ -170,6 +171,7 @@ void Engine::State::resolve(Sequence& sequence) {
   if (sequence.cache && sequence.cache->length() > found.length()) found = *sequence.cache;
   for (const auto& other : active) {
     if (other.get() == &sequence || other->decoding.ended()) continue;
+    if (other->adapter != sequence.adapter) continue;  // it reads something else
     if (changes_keys(other->attached()) || other->policy != sequence.policy) continue;
     const std::size_t common = common_prefix(prompt, other->prompt);
     const std::size_t best = std::max(found.length(), sequence.leader ? sequence.awaited : 0);
@@ -240,6 +242,7 @@ std::vector<Sequence*> Engine::State::plan(std::vector<Slice>& slices) {
   for (const auto& sequence : active) {
     Sequence& s = *sequence;
     Slice slice{.ids = s.decoding.next(), .cache = &*s.cache};
+    if (s.adapter != nullptr) slice.adapter = &s.adapter->weights();
     if (s.hooks) slice.hooks = &*s.hooks;
     if (!s.decodes()) {
       if (s.reading == 0) continue;

@@ -20,6 +20,8 @@
 
 namespace weft::inference {
 
+class AttachedAdapter;
+
 struct EngineOptions {
   std::size_t context_length_max = 0;  // tokens of a sequence; 0 = what the model was trained for
   std::size_t sequences_max = 32;      // that decode at once
@@ -33,6 +35,7 @@ struct Request {
   std::vector<TokenId> prompt;
   GenerateOptions options;  // scored parts aren't supported here
   std::size_t samples = 1;  // answers to the same prompt; see sample_seed()
+  std::shared_ptr<const AttachedAdapter> adapter = {};  // to the engine's model; null: none
 };
 
 /// Requests that belong together, as the siblings of a graph's level. Their common prefix is read
@@ -110,8 +113,8 @@ class Engine {
     }
   }
 
-  /// Says in how many of the caller's steps a prompt that begins with `ids` will come: such
-  /// prefixes stay in the cache longer. Between steps.
+  /// Says in how many of the caller's steps a prompt that begins with `ids`, of a request without
+  /// adapter, will come: such prefixes stay in the cache longer. Between steps.
   void expect(std::span<const TokenId> ids, std::uint64_t steps);
 
   EngineCounters counters() const noexcept;

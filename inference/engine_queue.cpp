@@ -7,13 +7,15 @@
 namespace weft::inference {
 namespace {
 
-/// Shortens what an open group shares to what `prompt` has in common with it.
-void share(EngineGroup& group, std::span<const TokenId> prompt) {
+/// Shortens what an open group shares to what the request has in common with it.
+void share(EngineGroup& group, const Request& request) {
   if (group.requests++ == 0) {
-    group.prefix.assign(prompt.begin(), prompt.end());
+    group.prefix = request.prompt;
+    group.adapter = request.adapter;
     return;
   }
-  group.prefix.resize(common_prefix(group.prefix, prompt));
+  const bool reads_alike = request.adapter == group.adapter;
+  group.prefix.resize(reads_alike ? common_prefix(group.prefix, request.prompt) : 0);
   if (group.kept.length() > group.prefix.size()) group.kept.truncate(group.prefix.size());
 }
 
@@ -35,6 +37,7 @@ Result<void> EngineQueue::check(const Request& request, std::size_t kv_bytes) co
                                                   " is outside the vocabulary of " +
                                                   std::to_string(vocabulary)};
   }
+  WEFT_TRY_VOID(check_attached(request.adapter.get(), *model_));
   if (request.options.hooks != nullptr) {
     WEFT_TRY_VOID(validate(*request.options.hooks, model_->config()));
   }
@@ -80,7 +83,8 @@ Result<void> EngineQueue::append_sequences(const Request& request, std::size_t i
                                                        .prompt = request.prompt,
                                                        .stop = request.options.stop_token,
                                                        .decoding = *std::move(decoding),
-                                                       .kv_bytes = kv_bytes}));
+                                                       .kv_bytes = kv_bytes,
+                                                       .adapter = request.adapter}));
     if (request.options.hooks != nullptr) made.back()->hooks.emplace(request.options.hooks);
     made.back()->policy = policy_of(request.options.hooks.get());
   }
@@ -110,7 +114,7 @@ Result<EngineQueue::GroupId> EngineQueue::submit(Group group, EngineEvents event
   WEFT_TRY_VOID(push(std::move(made)));
   state->id = ++last_id_;
   if (group.is_open) {
-    for (const Request& request : group.requests) share(*state, request.prompt);
+    for (const Request& request : group.requests) share(*state, request);
     open_.push_back(state);
   }
   return state->id;
@@ -128,7 +132,7 @@ Result<std::size_t> EngineQueue::add(GroupId group, const Request& request) {
   Sequences made;
   WEFT_TRY_VOID(append_sequences(request, index, *found, made));
   WEFT_TRY_VOID(push(std::move(made)));
-  share(**found, request.prompt);
+  share(**found, request);
   return index;
 }
 

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "inference/adapter/attached_adapter.h"
 #include "inference/decoding.h"
 #include "inference/engine.h"
 #include "inference/kv_cache.h"
@@ -28,8 +29,9 @@ struct EngineGroup {
 
   // Of an open group; the queue's mutex guards them.
   std::size_t requests = 0;     // so far
-  std::vector<TokenId> prefix;  // what all their prompts begin with
-  KvCache kept;                 // of `prefix`, as far as a member that has ended had read it
+  std::vector<TokenId> prefix;  // what all their prompts begin with, and all read alike
+  std::shared_ptr<const AttachedAdapter> adapter = {};  // of the first of them
+  KvCache kept;  // of `prefix`, as far as a member that has ended had read it
 };
 
 /// One answer, from the queue to its end.
@@ -42,6 +44,7 @@ struct Sequence {
   std::stop_token stop;
   Decoding decoding;
   std::size_t kv_bytes = 0;  // that it may need
+  std::shared_ptr<const AttachedAdapter> adapter = {};
   std::optional<HookRun> hooks = {};
   std::string policy = {};  // policy_of() them
 

@@ -31,7 +31,7 @@ void add(Sha256& hash, std::string_view text) {
 
 std::string to_string(const NumericsId& id) {
   return id.weights + ", " + id.backend + ", " + id.mode + ", revision " +
-         std::to_string(id.revision);
+         std::to_string(id.revision) + (id.adapter.empty() ? "" : ", adapter " + id.adapter);
 }
 
 Result<std::string> fingerprint(const GgufFile& file) {

@@ -16,6 +16,7 @@ struct NumericsId {
   std::string backend;         // "cpu": the same on all its levels, whose bits are equal
   std::string mode;            // what it promises and how it keeps keys and values: "exact, kv f16"
   std::uint32_t revision = 0;  // of the backend's kernels: raised when bits change
+  std::string adapter = {};    // AttachedAdapter::id(); empty without one
 
   friend bool operator==(const NumericsId&, const NumericsId&) = default;
 };

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "inference/adapter/attached_adapter.h"
 #include "inference/backend.h"
 #include "inference/kv_cache.h"
 #include "inference/prefix_cache.h"
@@ -43,11 +44,15 @@ struct Session::State {
   std::vector<float> logits;
   std::shared_ptr<Workspace> workspace;
   PrefixCache* prefixes = nullptr;
+  std::shared_ptr<const AttachedAdapter> adapter;
   std::optional<HookRun> hooks = {};
   std::string policy = {};  // that the tokens were read with
 
   PrefixCache::Space space() const {
-    return {.numerics = model->numerics(), .policy = policy_of(attached())};
+    return {.numerics = numerics_of(*model, adapter.get()), .policy = policy_of(attached())};
+  }
+  const AdapterWeights* adapter_weights() const {
+    return adapter == nullptr ? nullptr : &adapter->weights();
   }
   bool has_policy() const { return tokens.empty() || policy == policy_of(attached()); }
   std::span<const TokenId> plain_tokens() const { return std::span(tokens).first(plain); }
@@ -144,7 +149,8 @@ Result<void> Session::State::read(std::span<const TokenId> ids, std::span<const 
     if (is_last) first = std::min(first, chunk.size() - 1);
     const std::size_t width = model->config().width;
     const auto chunk_rows = rows.empty() ? rows : rows.subspan(begin * width, chunk.size() * width);
-    const Slice slice{chunk, &cache, first, chunk_rows, hooks ? &*hooks : nullptr};
+    const Slice slice{
+        chunk, &cache, first, chunk_rows, adapter_weights(), hooks ? &*hooks : nullptr};
     WEFT_TRY_VOID(runner.read(std::span(&slice, 1)));
     if (hooks && hooks->error() != nullptr) return *hooks->error();
     if (on_row != nullptr && begin + chunk.size() > first_wanted) {
@@ -175,6 +181,7 @@ Result<Session> Session::open(std::shared_ptr<const Model> model, const SessionO
                      " tokens was asked for; the model was trained for " +
                      std::to_string(config.context_length)};
   }
+  WEFT_TRY_VOID(check_attached(options.adapter.get(), *model));
   WEFT_TRY(runner, model->weights().open_runner());
   KvCache cache(runner->kv_memory());
   auto state = std::make_unique<State>(
@@ -185,7 +192,8 @@ Result<Session> Session::open(std::shared_ptr<const Model> model, const SessionO
             0,
             {},
             std::make_shared<Workspace>(std::move(runner), config),
-            options.prefixes});
+            options.prefixes,
+            options.adapter});
   return Session(std::move(state));
 }
 
@@ -271,6 +279,7 @@ Result<std::vector<ContinuationScore>> Session::score(
       if (n == 0) continue;
       slices.push_back({.ids = std::span(continuations[i]).subspan(read(i), n),
                         .cache = &caches[i],
+                        .adapter = state.adapter_weights(),
                         .hooks = hooks ? &*hooks : nullptr});
       for (std::size_t j = 1; j <= n; ++j) targets.emplace_back(i, read(i) + j);
     }
@@ -373,5 +382,6 @@ std::span<const TokenId> Session::tokens() const noexcept { return state_->token
 std::size_t Session::context_length() const noexcept { return state_->context_length; }
 std::size_t Session::kv_bytes() const noexcept { return state_->cache.size_bytes(); }
 const Model& Session::model() const noexcept { return *state_->model; }
+NumericsId Session::numerics() const { return state_->space().numerics; }
 
 }  // namespace weft::inference

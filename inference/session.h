@@ -18,6 +18,7 @@
 
 namespace weft::inference {
 
+class AttachedAdapter;
 class PrefixCache;
 
 struct SessionOptions {
@@ -25,6 +26,8 @@ struct SessionOptions {
   /// What resume() finds and remember() fills, beside other sessions. Borrowed: it outlives the
   /// session and its forks. Null: the session knows only what it has read itself.
   PrefixCache* prefixes = nullptr;
+  /// Changes the model for this session and its forks: attached to the same model. Null: none.
+  std::shared_ptr<const AttachedAdapter> adapter;
 };
 
 /// How likely a model finds a continuation.
@@ -38,7 +41,8 @@ struct ContinuationScore {
 /// Needs itself alone; a backend may run the steps of sessions one after the other.
 class Session {
  public:
-  /// Errors: kInvalidArgument if context_length_max exceeds the model's; those of the backend.
+  /// Errors: kInvalidArgument if context_length_max exceeds the model's, or for an adapter of
+  /// another model; those of the backend.
   static Result<Session> open(std::shared_ptr<const Model> model,
                               const SessionOptions& options = {});
 
@@ -110,6 +114,7 @@ class Session {
   std::size_t context_length() const noexcept;       // the most tokens it can hold
   std::size_t kv_bytes() const noexcept;             // of its blocks, shared ones too
   const Model& model() const noexcept;
+  NumericsId numerics() const;  // of its results: the model's, with the adapter
 
  private:
   struct State;

@@ -276,6 +276,36 @@ class Program(unittest.TestCase):
         self.assertEqual(raw["numerics"], found["numerics"])
 
     @unittest.skipUnless(HAS_MODEL, "WEFT_TEST_MODELS has no smollm2-135m.gguf")
+    def test_adapters_change_the_model_a_line_each(self):
+        # PEFT's form, of rank 1: the first layer's v_proj (192, 576).
+        folder = pathlib.Path(self.home.name, "adapter")
+        folder.mkdir()
+        name = "base_model.model.model.layers.0.self_attn.v_proj.lora_"
+        header = json.dumps({name + "A.weight": {"dtype": "F32", "shape": [1, 576], "data_offsets": [0, 2304]},
+                             name + "B.weight": {"dtype": "F32", "shape": [192, 1], "data_offsets": [2304, 3072]}})
+        values = struct.pack("<768f", *[(i * 7 % 11 - 5) / 5 for i in range(768)])
+        (folder / "adapter_model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header.encode() + values)
+        (folder / "adapter_config.json").write_text('{"peft_type": "LORA", "r": 1, "lora_alpha": 1}')
+
+        def complete(*arguments, **options):
+            return self.json("complete", "--raw", "One two three", "-n", "6", "-m", MODEL, *arguments, **options)
+        plain, changed, half = (complete(*flags) for flags in ((), ("--lora", str(folder)), ("--lora", f"{folder}:0.5")))
+        self.assertNotEqual(plain["ids"], changed["ids"])
+        self.assertTrue(changed["numerics"].startswith(plain["numerics"] + ", adapter "))
+        self.assertNotEqual(half["numerics"], changed["numerics"])
+        batch = pathlib.Path(self.home.name, "lines.jsonl")
+        batch.write_text("\n".join(json.dumps({"prompt": "One two three", **keys}) for keys in
+                                   ({}, {"adapter": str(folder)}, {"adapter": f"{folder}:0.5"}, {"adapter": "missing"})))
+        out = [json.loads(line) for line in self.weft("complete", "--raw", "-n", "6", "--batch", str(batch), "-m", MODEL,
+                                                      code=4).stdout.splitlines()]
+        self.assertEqual([line.get("ids") for line in out], [plain["ids"], changed["ids"], half["ids"], None])
+        (folder / "adapter_manifest.json").write_text(json.dumps({"bases": ["0" * 32]}))
+        refused = self.weft("complete", "--raw", "x", "-m", MODEL, "--lora", str(folder), code=2)
+        self.assertIn(plain["numerics"].split(",")[0], refused.stderr)
+        self.assertEqual(complete("--lora", str(folder), "--lora-any-base")["ids"], changed["ids"])
+        self.assertEqual(self.json("model", "inspect", str(folder))["metadata"]["lora_alpha"], "1")
+
+    @unittest.skipUnless(HAS_MODEL, "WEFT_TEST_MODELS has no smollm2-135m.gguf")
     def test_complete_changes_logits(self):
         def ids(*arguments):
             return self.json("complete", "--raw", "One two one two one two", "-n", "12", "-m", MODEL, *arguments)["ids"]

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "inference/cpu/adapter.h"
 #include "inference/cpu/forward.h"
 #include "inference/cpu/weights.h"
 
@@ -19,6 +20,11 @@ class LoadedWeights final : public Weights {
   std::size_t size_bytes() const noexcept override { return weights_.size_bytes; }
   Result<std::unique_ptr<StepRunner>> open_runner() const override {
     return std::unique_ptr<StepRunner>(std::make_unique<Forward>(weights_, *pool_, kv_));
+  }
+  Result<std::unique_ptr<const AdapterWeights>> load_adapter(
+      std::span<const LowRank> changes) const override {
+    WEFT_TRY(packed, pack_adapter(changes, weights_.config, weights_.level));
+    return std::unique_ptr<const AdapterWeights>(std::move(packed));
   }
 
  private:

@@ -27,8 +27,15 @@ unsigned kind_bit(const Matrix& matrix) noexcept {
 
 }  // namespace
 
-void QuantisedInput::prepare(unsigned kinds, std::size_t rows, std::size_t columns) {
+void QuantisedInput::prepare(unsigned kinds, std::size_t rows, std::size_t columns,
+                             const AdapterRows& adapted) {
   kinds_ = kinds;
+  adapted_ = &adapted;
+  const auto groups = adapted.groups();
+  if (adapted_forms_.size() < groups.size()) adapted_forms_.resize(groups.size());
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    adapted_forms_[i].prepare(ActivationKind::kFloat, groups[i].rows.size(), columns);
+  }
   for (std::size_t i = 0; i < forms_.size(); ++i) {
     if ((kinds & (1U << i)) != 0) {
       forms_[i].prepare(static_cast<ActivationKind>(i), rows, columns);
@@ -40,6 +47,10 @@ void QuantisedInput::set_row(Level level, std::size_t row, const float* x) noexc
   for (std::size_t i = 0; i < forms_.size(); ++i) {
     if ((kinds_ & (1U << i)) != 0) forms_[i].set_row(level, row, x);
   }
+  if (adapted_->empty()) return;
+  adapted_->at(row, [&](std::size_t group, std::size_t index) {
+    adapted_forms_[group].set_row(level, index, x);
+  });
 }
 
 /// What one thread needs for itself.
@@ -47,6 +58,8 @@ struct Forward::Scratch {
   std::vector<float> row;                   // a normed row
   QuantisedInput normed, attended, hidden;  // of a single token
   std::vector<float> queries, sink_queries, scores, out;
+  std::vector<float> reduced, change;  // of an adapter
+  Activations expanded;                // likewise
 };
 
 /// One thread's part of a step. A single token's norm and quantisation are computed by every
@@ -66,6 +79,7 @@ class Forward::Worker {
       at_ = &each;
       const std::size_t i = each.index;
       const LayerWeights& layer = f_.model_.layers[i];
+      adapted_ = &f_.queries_.adapted;
       tap(i, TapPoint::kLayerIn, f_.x_);
       project(layer, i);
       store_keys(layer);
@@ -73,6 +87,7 @@ class Forward::Worker {
       if (is_last()) rows_ = StepTaps::Rows::kKept;
       const Queries& queries = is_last() ? f_.kept_ : f_.queries_;
       if (queries.tokens.empty()) return;
+      adapted_ = &queries.adapted;
       attend(layer, i, queries);
       tap(i, TapPoint::kFfnIn, f_.x_);
       feed_forward(layer, i, queries.tokens.size());
@@ -112,11 +127,11 @@ class Forward::Worker {
   const QuantisedInput& quantised(QuantisedInput& own, QuantisedInput& shared, unsigned kinds,
                                   std::size_t count, std::size_t columns, const Fill& fill) {
     if (count == 1) {
-      own.prepare(kinds, 1, columns);
+      own.prepare(kinds, 1, columns, *adapted_);
       own.set_row(f_.model_.level, 0, fill(0));
       return own;
     }
-    if (thread_ == 0) shared.prepare(kinds, count, columns);
+    if (thread_ == 0) shared.prepare(kinds, count, columns, *adapted_);
     team_.barrier();
     const Range mine = share(count, thread_, team_.size());
     for (std::size_t i = mine.begin; i < mine.end; ++i) {
@@ -173,10 +188,65 @@ class Forward::Worker {
     return rows;
   }
 
-  /// multiply() and, where there is one, the bias.
-  void project(const Matrix& matrix, const std::vector<float>& bias, const QuantisedInput& input,
-               float* y) {
+  /// A x of the adapters that the step's rows have, for all linear layers at `site`: a single
+  /// row's by every thread for itself, else split.
+  void reduce(AdapterSite site, const QuantisedInput& input, std::size_t count) {
+    if (adapted_->empty()) return;
+    const auto groups = adapted_->groups();
+    for (std::size_t g = 0; g < groups.size(); ++g) {
+      const std::optional<Matrix>& a = groups[g].adapter->layers[at_->index].of(site);
+      if (!a) continue;
+      if (count == 1) scratch_.reduced.resize(groups[g].adapter->site_rank_max);
+      float* to = count == 1 ? scratch_.reduced.data() : f_.reduced_[g].data();
+      const RowRange rows =
+          count == 1 ? RowRange{0, a->rows()} : a->partition(thread_, team_.size());
+      if (rows.begin < rows.end) a->multiply(input.of_group(g), rows, to, a->rows());
+    }
+    if (count != 1) team_.barrier();
+  }
+
+  /// multiply() and what adapters change: y += B (A x), after reduce() of the layer's site.
+  RowRange multiply(const Matrix& matrix, Linear linear, AdapterSite site,
+                    const QuantisedInput& input, std::size_t count, float* y) {
     const RowRange rows = multiply(matrix, input, y, matrix.rows());
+    if (adapted_->empty() || rows.begin == rows.end) return rows;
+    const auto groups = adapted_->groups();
+    for (std::size_t g = 0; g < groups.size(); ++g) {
+      const AdapterLayer& layer = groups[g].adapter->layers[at_->index];
+      const AdapterLayer::Expansion& expansion = layer.of(linear);
+      if (!expansion.b) continue;
+      const float* reduced =
+          (count == 1 ? scratch_.reduced.data() : f_.reduced_[g].data()) + expansion.first_row;
+      expand(*expansion.b, reduced, layer.of(site)->rows(), groups[g].rows, rows, y);
+    }
+    return rows;
+  }
+
+  /// y += B t for the given rows of y, whose t follow each other in steps of `stride`.
+  void expand(const Matrix& b, const float* t, std::size_t stride, std::span<const std::size_t> to,
+              RowRange rows, float* y) {
+    constexpr std::size_t kAtOnce = 16;
+    Activations& expanded = scratch_.expanded;
+    scratch_.change.resize(kAtOnce * b.rows());
+    for (std::size_t first = 0; first < to.size(); first += kAtOnce) {
+      const std::size_t n = std::min(kAtOnce, to.size() - first);
+      expanded.prepare(ActivationKind::kFloat, n, b.columns());
+      for (std::size_t i = 0; i < n; ++i) {
+        expanded.set_row(f_.model_.level, i, t + (first + i) * stride);
+      }
+      b.multiply(expanded, rows, scratch_.change.data(), b.rows());
+      for (std::size_t i = 0; i < n; ++i) {
+        kernels_.add(y + to[first + i] * b.rows() + rows.begin,
+                     scratch_.change.data() + i * b.rows() + rows.begin, rows.end - rows.begin);
+      }
+    }
+  }
+
+  /// multiply() and, where there is one, the bias.
+  void project(const Matrix& matrix, Linear linear, const std::vector<float>& bias,
+               const QuantisedInput& input, float* y) {
+    const RowRange rows =
+        multiply(matrix, linear, AdapterSite::kAttention, input, f_.queries_.tokens.size(), y);
     if (bias.empty() || rows.begin == rows.end) return;
     for (std::size_t i = 0; i < f_.queries_.tokens.size(); ++i) {
       kernels_.add(y + i * matrix.rows() + rows.begin, bias.data() + rows.begin,
@@ -186,10 +256,12 @@ class Forward::Worker {
 
   /// multiply() and add to the first `count` rows of the residual stream; normed before, if `norm`
   /// isn't empty. `point` is where it can be tapped.
-  void add_branch(const Matrix& matrix, const QuantisedInput& input, std::size_t count,
-                  const std::vector<float>& norm, std::size_t layer, TapPoint point) {
+  void add_branch(const Matrix& matrix, Linear linear, AdapterSite site,
+                  const QuantisedInput& input, std::size_t count, const std::vector<float>& norm,
+                  std::size_t layer, TapPoint point) {
     float* y = f_.y_.data();
-    const RowRange rows = multiply(matrix, input, y, config_.width);
+    reduce(site, input, count);
+    const RowRange rows = multiply(matrix, linear, site, input, count, y);
     if (f_.taps_.at(layer, point)) return add_tapped(count, norm, layer, point);
     if (!norm.empty()) return add_normed(count, norm);
     if (rows.begin == rows.end) return;
@@ -231,9 +303,10 @@ class Forward::Worker {
   void project(const LayerWeights& layer, std::size_t index) {
     const QuantisedInput& input = branch_input(index, TapPoint::kAttentionNormOut,
                                                layer.attention_norm, f_.queries_.tokens.size());
-    project(*layer.q, layer.q_bias, input, f_.q_.data());
-    project(*layer.k, layer.k_bias, input, f_.k_.data());
-    project(*layer.v, layer.v_bias, input, f_.v_.data());
+    reduce(AdapterSite::kAttention, input, f_.queries_.tokens.size());
+    project(*layer.q, Linear::kQ, layer.q_bias, input, f_.q_.data());
+    project(*layer.k, Linear::kK, layer.k_bias, input, f_.k_.data());
+    project(*layer.v, Linear::kV, layer.v_bias, input, f_.v_.data());
     team_.barrier();
   }
 
@@ -311,8 +384,8 @@ class Forward::Worker {
     const QuantisedInput& input =
         quantised(scratch_.attended, f_.attended_input_, f_.attended_kinds_, count, width,
                   [&](std::size_t i) { return f_.attended_.data() + i * width; });
-    add_branch(*layer.attention_output, input, count, layer.attention_post_norm, index,
-               TapPoint::kAttentionOut);
+    add_branch(*layer.attention_output, Linear::kAttentionOutput, AdapterSite::kAttended, input,
+               count, layer.attention_post_norm, index, TapPoint::kAttentionOut);
     team_.barrier();
   }
 
@@ -427,8 +500,10 @@ class Forward::Worker {
   void feed_forward(const LayerWeights& layer, std::size_t index, std::size_t rows) {
     const std::size_t ffn = config_.ffn_width;
     const QuantisedInput& input = branch_input(index, TapPoint::kFfnNormOut, layer.ffn_norm, rows);
-    const RowRange mine = multiply(*layer.gate, input, f_.gate_.data(), ffn);
-    multiply(*layer.up, input, f_.up_.data(), ffn);
+    reduce(AdapterSite::kFfn, input, rows);
+    const RowRange mine =
+        multiply(*layer.gate, Linear::kGate, AdapterSite::kFfn, input, rows, f_.gate_.data());
+    multiply(*layer.up, Linear::kUp, AdapterSite::kFfn, input, rows, f_.up_.data());
     const auto activate = config_.activation == Activation::kSilu ? kernels_.silu_multiply
                                                                   : kernels_.gelu_tanh_multiply;
     for (std::size_t i = 0; i < rows && mine.begin < mine.end; ++i) {
@@ -439,7 +514,8 @@ class Forward::Worker {
     const QuantisedInput& hidden =
         quantised(scratch_.hidden, f_.hidden_input_, f_.hidden_kinds_, rows, ffn,
                   [&](std::size_t i) { return f_.gate_.data() + i * ffn; });
-    add_branch(*layer.down, hidden, rows, layer.ffn_post_norm, index, TapPoint::kFfnOut);
+    add_branch(*layer.down, Linear::kDown, AdapterSite::kHidden, hidden, rows, layer.ffn_post_norm,
+               index, TapPoint::kFfnOut);
     team_.barrier();
   }
 
@@ -453,6 +529,7 @@ class Forward::Worker {
   Scratch& scratch_;
   const Pass::Layer* at_ = nullptr;  // the layer that is being run
   StepTaps::Rows rows_ = StepTaps::Rows::kStep;
+  const AdapterRows* adapted_ = &f_.unadapted_;  // of the rows that are being run
 };
 
 Forward::Forward(const ModelWeights& model, ThreadPool& pool, KvType kv)
@@ -498,19 +575,24 @@ Result<void> Forward::embed(std::span<const Slice> slices) {
 
 /// Lists the step's tokens; the caches have not grown yet.
 void Forward::plan(std::span<const Slice> slices) {
-  queries_.tokens.clear();
-  kept_.tokens.clear();
+  for (Queries* queries : {&queries_, &kept_}) {
+    queries->tokens.clear();
+    queries->adapted.clear();
+  }
   wanted_.clear();
   taps_.plan(slices, pass_->layers.back().index, model_.config.width);
   for (const Slice& slice : slices) {
+    const auto* adapter = static_cast<const PackedAdapter*>(slice.adapter);
     const std::size_t kept = first_kept(slice, pass_->layers.back().index);
     for (std::size_t i = 0; i < slice.ids.size(); ++i) {
       const std::size_t row = queries_.tokens.size();
       const QueryToken token{row, row, slice.cache->length() + i, slice.cache};
       queries_.tokens.push_back(token);
+      queries_.adapted.push_back(adapter);
       if (i < kept) continue;
       if (i >= slice.first_wanted) wanted_.push_back(kept_.tokens.size());
       kept_.tokens.push_back(token);
+      kept_.adapted.push_back(adapter);
       kept_.tokens.back().out = kept_.tokens.size() - 1;
     }
   }
@@ -520,6 +602,12 @@ void Forward::plan(std::span<const Slice> slices) {
     queries->tiles.clear();
     for (const std::size_t window : pass_->windows) {
       queries->tiles.push_back(tile_queries(queries->tokens, rows_each, window));
+    }
+    const auto groups = queries->adapted.groups();
+    if (reduced_.size() < groups.size()) reduced_.resize(groups.size());
+    for (std::size_t i = 0; i < groups.size(); ++i) {
+      const std::size_t values = groups[i].rows.size() * groups[i].adapter->site_rank_max;
+      if (reduced_[i].size() < values) reduced_[i].resize(values);
     }
   }
 }

@@ -15,6 +15,7 @@
 
 #include "base/result.h"
 #include "inference/backend.h"
+#include "inference/cpu/adapter.h"
 #include "inference/cpu/attention.h"
 #include "inference/cpu/kv_blocks.h"
 #include "inference/cpu/matrix.h"
@@ -27,18 +28,23 @@
 
 namespace weft::inference::cpu {
 
-/// Rows of activations as the matrices that read them want them: one form a kind of matrix.
+/// Rows of activations as the matrices that read them want them: one form a kind of matrix, and
+/// the rows of each adapter apart.
 class QuantisedInput {
  public:
-  /// `kinds` is a set of bits 1 << ActivationKind.
-  void prepare(unsigned kinds, std::size_t rows, std::size_t columns);
+  /// `kinds` is a set of bits 1 << ActivationKind. `adapted` is borrowed until the next call.
+  void prepare(unsigned kinds, std::size_t rows, std::size_t columns, const AdapterRows& adapted);
   void set_row(Level level, std::size_t row, const float* x) noexcept;
   const Activations& of(ActivationKind kind) const noexcept {
     return forms_[static_cast<std::size_t>(kind)];
   }
+  /// In float, the rows of a group of `adapted`.
+  const Activations& of_group(std::size_t group) const noexcept { return adapted_forms_[group]; }
 
  private:
   unsigned kinds_ = 0;
+  const AdapterRows* adapted_ = nullptr;
+  std::vector<Activations> adapted_forms_;
   std::array<Activations, kActivationKinds> forms_;
 };
 
@@ -66,6 +72,7 @@ class Forward final : public StepRunner {
   struct Queries {
     std::vector<QueryToken> tokens;
     std::vector<std::vector<QueryTile>> tiles;
+    AdapterRows adapted;
   };
 
   /// read() of slices that go one way.
@@ -92,6 +99,8 @@ class Forward final : public StepRunner {
   std::vector<std::size_t> wanted_;  // rows of x_ after the last layer whose logits are wanted
   StepTaps taps_;
 
+  const AdapterRows unadapted_;
+
   // All (tokens of the step, ...). From the last layer's attention on, x_ has the kept rows only.
   std::vector<float> x_;          // width: the residual stream
   std::vector<float> y_;          // width: what a branch adds to it
@@ -101,6 +110,7 @@ class Forward final : public StepRunner {
   RopeRotations rotations_;
   RopeRotations sink_rotations_;  // of queries that meet sinks, where they are rotated otherwise
   QuantisedInput normed_input_, attended_input_, hidden_input_;
+  std::vector<std::vector<float>> reduced_;  // A x of each adapter's rows: (rows, site's ranks)
   std::vector<Scratch> scratch_;
 };
 

@@ -3,6 +3,7 @@
 
 #include "base/lanes.h"
 #include "planner/graph_file.h"
+#include "planner/nodes/model.h"
 #include "planner/runtime.h"
 #include "tests/inference/temporary_model.h"
 
