@@ -34,7 +34,8 @@ void add_adapter_flags(CLI::App& verb, AdapterFlags& flags) {
                   "A LoRA adapter, a GGUF file or a folder of PEFT's, and how strongly it acts "
                   "(1 unless given); may be repeated: they add up")
       ->type_name("FILE[:SCALE]")
-      ->take_all();
+      ->take_all()
+      ->allow_extra_args(false);
   verb.add_flag("--lora-any-base", flags.allows_other_base,
                 "Take adapters whose manifests name other models too");
 }

@@ -371,7 +371,8 @@ void add_complete(CLI::App& app, Parsed& parsed) {
   add_adapter_flags(*verb, options->adapters);
   verb->add_option("--stop", options->stop, "End before this text; may be repeated")
       ->type_name("TEXT")
-      ->take_all();
+      ->take_all()
+      ->allow_extra_args(false);
   add_setting(*verb, parsed, "--think-tokens", "answer.think_tokens");
   add_show_thinking(*verb, options->show_thinking);
   add_setting(*verb, parsed, "-m,--model", "model.name");

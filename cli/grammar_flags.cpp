@@ -80,7 +80,8 @@ void add_grammar_flags(CLI::App& verb, GrammarFlags& flags) {
   auto* choice =
       verb.add_option("--choice", flags.choices, "Answer with one of these texts; to be repeated")
           ->type_name("TEXT")
-          ->take_all();
+          ->take_all()
+          ->allow_extra_args(false);
   verb.add_option("--choice-after", flags.choice_after,
                   "Answer freely, but have one of the choices follow wherever this text stands")
       ->type_name("TEXT")

@@ -21,14 +21,16 @@ void add_graph_inputs(CLI::App& verb, GraphOptions& options) {
           "An input's value: a text, or JSON for other types; NAME=@FILE reads it, NAME=@@... "
           "begins with @; may be repeated")
       ->type_name("NAME=VALUE")
-      ->take_all();
+      ->take_all()
+      ->allow_extra_args(false);
 }
 
 void add_graph_tools(CLI::App& verb, GraphOptions& options) {
   verb.add_option("--allow-tool", options.allowed_tools,
                   "Let the graph run its tool of this name; may be repeated")
       ->type_name("NAME")
-      ->take_all();
+      ->take_all()
+      ->allow_extra_args(false);
   verb.add_flag("--allow-tools", options.allows_tools, "Let the graph run all its tools");
 }
 
@@ -37,7 +39,8 @@ void add_graph_limits(CLI::App& verb, GraphOptions& options, Parsed& parsed) {
                   "Most it may spend: prompt_tokens=N, output_tokens=N or calls=N, in place of the "
                   "file's; may be repeated")
       ->type_name("UNIT=N")
-      ->take_all();
+      ->take_all()
+      ->allow_extra_args(false);
   verb.add_option("--timeout", options.timeout_s, "Seconds that it may take; 0 is no limit")
       ->type_name("S")
       ->check(CLI::Range(0.0, 1e6));

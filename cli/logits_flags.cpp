@@ -82,7 +82,8 @@ void add_logits_flags(CLI::App& verb, LogitsFlags& flags) {
   verb.add_option("--logit-bias", flags.bias,
                   "Add V to the logit of token ID; -inf forbids it; may be repeated")
       ->type_name("ID=V")
-      ->take_all();
+      ->take_all()
+      ->allow_extra_args(false);
   verb.add_option("--repeat-penalty", flags.penalties.repeat,
                   "Divide the logits of recent tokens, prompt's and answer's; 1 = off")
       ->capture_default_str();

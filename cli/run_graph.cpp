@@ -279,12 +279,14 @@ void add_run(CLI::App& app, Parsed& parsed) {
                    "What is answered at a node, or what a call that nobody saw end has given; a "
                    "text, or JSON for other types; may be repeated")
       ->type_name("PATH=VALUE")
-      ->take_all();
+      ->take_all()
+      ->allow_extra_args(false);
   resume
       ->add_option("--redo", options->redo,
                    "A node that may be called again although it may have been; may be repeated")
       ->type_name("PATH")
-      ->take_all();
+      ->take_all()
+      ->allow_extra_args(false);
   add_recorded("replay", "Make a recorded run's values again; nothing is called", true);
 }
 

@@ -361,6 +361,9 @@ class Program(unittest.TestCase):
         if os.path.exists(QWEN):
             self.assertIn("same vocabulary", self.weft(*alone, "--expert", QWEN, code=2).stderr)
         self.assertIn("excludes", self.weft(*flags, "--choice", "x", code=2).stderr)
+        # A flag that may be repeated leaves the prompt behind it alone.
+        asked = self.weft("complete", "-m", MODEL, "--choice", "yes", "--choice", "no", "Is water wet?")
+        self.assertIn(asked.stdout.strip(), ("yes", "no"))
 
     @unittest.skipUnless(HAS_MODEL, "WEFT_TEST_MODELS has no smollm2-135m.gguf")
     def test_a_prefill_begins_the_turn_and_does_not_end_it(self):

@@ -256,7 +256,7 @@ TEST_CASE("what a writing tap changed is neither remembered nor taken for the to
 TEST_CASE("what a tap throws ends its request alone") {
   EngineFixture f;
   const auto bad = hooks_of({{.layer = 1, .read = [](const TapRows& rows) {
-                                if (rows.position >= 20) throw std::runtime_error("enough");
+                                if (rows.position >= 10) throw std::runtime_error("enough");
                               }}});
   const auto wrong = hooks_of({{.layer = 0, .write = [](const TapRows&, std::span<float> values) {
                                   values[0] = std::numeric_limits<float>::quiet_NaN();

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -41,7 +42,10 @@ struct Fixture {
             std::string request = connection.read_request();
             if (request.empty()) return;
             const std::size_t i = std::min<std::size_t>(asked++, answers.size() - 1);
-            last_request = std::move(request);
+            {
+              const std::lock_guard lock(mutex);
+              last_request = std::move(request);
+            }
             if (answers[i].empty() || !connection.write(answers[i])) return;  // cut off
           }
         }) {
@@ -68,9 +72,15 @@ struct Fixture {
     return made.error().code;
   }
 
+  std::string last() {
+    const std::lock_guard lock(mutex);
+    return last_request;
+  }
+
   std::vector<std::string> answers;
   std::atomic<std::size_t> asked{0};
-  std::string last_request;
+  std::mutex mutex;          // connections have threads of their own
+  std::string last_request;  // with it
   LoopbackServer server;
   std::unique_ptr<net::HttpClient> http;
   RemoteOptions options;
@@ -91,9 +101,9 @@ TEST_CASE("a streamed chat is told as it comes") {
   CHECK(heard == "[One][ two]");
   CHECK(made->text == "One two");
   CHECK(made->finish == RemoteFinish::kStop);
-  CHECK(fixture.last_request.starts_with("POST /v1/chat/completions "));
-  CHECK(fixture.last_request.find("Authorization: Bearer secret\r\n") != std::string::npos);
-  CHECK(fixture.last_request.find("\"model\":\"m\"") != std::string::npos);
+  CHECK(fixture.last().starts_with("POST /v1/chat/completions "));
+  CHECK(fixture.last().find("Authorization: Bearer secret\r\n") != std::string::npos);
+  CHECK(fixture.last().find("\"model\":\"m\"") != std::string::npos);
 }
 
 TEST_CASE("requests one after the other share a connection") {
@@ -242,12 +252,12 @@ TEST_CASE("completions and embeddings have paths of their own") {
   const auto text = model.complete({"a", {}});
   REQUIRE(text);
   CHECK(text->text == "b");
-  CHECK(fixture.last_request.starts_with("POST /v1/completions "));
+  CHECK(fixture.last().starts_with("POST /v1/completions "));
   const std::vector<std::string> texts = {"a"};
   const auto vectors = model.embed(texts);
   REQUIRE(vectors);
   CHECK(vectors->vectors == std::vector<std::vector<float>>{{1, 2}});
-  CHECK(fixture.last_request.starts_with("POST /v1/embeddings "));
+  CHECK(fixture.last().starts_with("POST /v1/embeddings "));
 }
 
 TEST_CASE("a server's models are listed") {
@@ -257,7 +267,7 @@ TEST_CASE("a server's models are listed") {
   const auto names = model.models();
   REQUIRE(names);
   CHECK(*names == std::vector<std::string>{"a", "b"});
-  CHECK(fixture.last_request.starts_with("GET /v1/models "));
+  CHECK(fixture.last().starts_with("GET /v1/models "));
   for (const ErrorCode code : {ErrorCode::kCorrupt, ErrorCode::kInvalidArgument}) {
     const auto failed = model.models();
     REQUIRE_FALSE(failed);
