@@ -6,12 +6,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <span>
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "inference/kv_cache.h"
@@ -77,6 +79,13 @@ class StepRunner {
   virtual Result<void> hidden(std::size_t i, std::span<float> out);
 };
 
+struct LoadOptions {
+  std::stop_token stop;  // checked between tensors
+  /// Bytes of weights read so far, and of all. Called one at a time, but from any thread.
+  std::function<void(std::uint64_t done, std::uint64_t total)> on_progress;
+  std::string fingerprint = {};  // of the model's file: fingerprint(); read anew where it is empty
+};
+
 /// A model's weights where they are computed with. Immutable; const members may run at once.
 class Weights {
  public:
@@ -89,12 +98,11 @@ class Weights {
   /// kUnsupported where there are none, as here; kResourceExhausted.
   virtual Result<std::unique_ptr<const AdapterWeights>> load_adapter(
       std::span<const LowRank> changes) const;
-};
-
-struct LoadOptions {
-  std::stop_token stop;  // checked between tensors
-  /// Bytes of weights read so far, and of all. Called one at a time, but from any thread.
-  std::function<void(std::uint64_t done, std::uint64_t total)> on_progress;
+  /// Writes them as they lie in memory to a file beside the model's, which load() takes as long as
+  /// the model's file is the same: a faster start, for as much of the disk. Returns its path.
+  /// Errors: kUnsupported where a backend can't, as here; kResourceExhausted (disk),
+  /// kPermissionDenied, kIo, kCancelled.
+  virtual Result<std::filesystem::path> keep(const LoadOptions& options) const;
 };
 
 /// One serves all models of a process. Const members may run at once.
@@ -126,6 +134,10 @@ struct BackendOptions {
   std::size_t threads = 0;  // 0 = one a physical core
   KvType kv = KvType::kF16;
 };
+
+/// The files that Weights::keep() has left beside a model's, for any backend and level. Errors:
+/// kIo.
+Result<std::vector<std::filesystem::path>> kept_weights(const std::filesystem::path& model);
 
 /// The backend of this machine: the CPU. Errors: kInvalidArgument for an unknown level,
 /// kUnsupported for one that the CPU lacks.
