@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <utility>
@@ -15,6 +16,7 @@
 #include "inference/hooks.h"
 #include "inference/model.h"
 #include "inference/token.h"
+#include "inference/token_tree.h"
 
 namespace weft::inference {
 
@@ -75,6 +77,18 @@ class Session {
       std::span<const TokenId> ids, std::size_t first,
       const std::function<void(std::size_t i, std::span<const float> logits)>& on_row,
       const std::function<std::span<const std::uint64_t>(std::size_t i)>& needed);
+
+  /// Reads a tree of continuations in one pass: on_row(node, logits) for each node, parents before
+  /// their children, with the logits that append() of its path alone would give, bit by bit. Then
+  /// choose() says whose path stays read, as if it had been appended; none leaves the session as it
+  /// is, as an error does. The logits are borrowed until on_row returns. Taps see all nodes.
+  /// Errors: those of validate() and append() (the context has to hold each path alone);
+  /// kUnsupported on a backend that reads no trees; kInvalidArgument for a choice that isn't a
+  /// node.
+  Result<void> append_tree(
+      const TokenTree& tree,
+      const std::function<void(std::size_t node, std::span<const float> logits)>& on_row,
+      const std::function<std::optional<std::size_t>()>& choose);
 
   /// ln p of each continuation after what was read, all of them in the same steps. Its last token
   /// may be one of the attached hooks' head rows. The session stays as it is. Errors:

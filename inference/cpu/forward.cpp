@@ -61,12 +61,16 @@ void Forward::plan(std::span<const Slice> slices) {
   }
   wanted_.clear();
   taps_.plan(slices, pass_->layers.back().index, model_.config.width);
-  for (const Slice& slice : slices) {
+  std::vector<std::size_t> ends;  // what each slice's cache will hold
+  for (std::size_t s = 0; s < slices.size(); ++s) {
+    const Slice& slice = slices[s];
+    const std::size_t position = first_position(slices, s);
+    ends.push_back(position + slice.ids.size());
     const auto* adapter = static_cast<const PackedAdapter*>(slice.adapter);
     const std::size_t kept = first_kept(slice, pass_->layers.back().index);
     for (std::size_t i = 0; i < slice.ids.size(); ++i) {
       const std::size_t row = queries_.tokens.size();
-      const QueryToken token{row, row, slice.cache->length() + i, slice.cache};
+      const QueryToken token{row, row, position + i, slice.cache};
       queries_.tokens.push_back(token);
       queries_.adapted.push_back(adapter);
       if (i < kept) continue;
@@ -76,7 +80,8 @@ void Forward::plan(std::span<const Slice> slices) {
       kept_.tokens.back().out = kept_.tokens.size() - 1;
     }
   }
-  for (const Slice& slice : slices) slice.cache->extend(slice.cache->length() + slice.ids.size());
+  for (std::size_t s = 0; s < slices.size(); ++s) slices[s].cache->extend(ends[s]);
+  plan_forks(slices);
   const std::size_t rows_each = model_.config.heads / model_.config.kv_heads;
   for (Queries* queries : {&queries_, &kept_}) {
     queries->tiles.clear();
@@ -88,6 +93,22 @@ void Forward::plan(std::span<const Slice> slices) {
     for (std::size_t i = 0; i < groups.size(); ++i) {
       const std::size_t values = groups[i].rows.size() * groups[i].adapter->site_rank_max;
       if (reduced_[i].size() < values) reduced_[i].resize(values);
+    }
+  }
+}
+
+/// Lists what forks have read of other slices.
+void Forward::plan_forks(std::span<const Slice> slices) {
+  shared_.clear();
+  std::vector<std::size_t> first_rows;
+  std::size_t row = 0;
+  for (const Slice& slice : slices) {
+    first_rows.push_back(row);
+    row += slice.ids.size();
+    for (const Slice* at = &slice; at->fork; at = &slices[at->fork->slice]) {
+      for (std::size_t i = 0; i < at->fork->tokens; ++i) {
+        shared_.push_back({first_rows[at->fork->slice] + i, slice.cache});
+      }
     }
   }
 }
@@ -135,6 +156,7 @@ Result<void> Forward::run_apart(std::span<const Slice> slices) {
   }
   std::vector<float> left(wanted * width);
   std::vector<bool> is_read(slices.size());
+  std::vector<std::size_t> places(slices.size());  // of each slice, among those of its way
   for (std::size_t s = 0; s < slices.size(); ++s) {
     if (is_read[s]) continue;
     std::vector<Slice> together;
@@ -142,7 +164,9 @@ Result<void> Forward::run_apart(std::span<const Slice> slices) {
     for (std::size_t i = s; i < slices.size(); ++i) {
       if (is_read[i] || !same_pass(slices[s].hooks, slices[i].hooks)) continue;
       is_read[i] = true;
+      places[i] = together.size();
       together.push_back(slices[i]);
+      if (auto& fork = together.back().fork) fork->slice = places[fork->slice];
       for (std::size_t j = slices[i].first_wanted; j < slices[i].ids.size(); ++j) {
         to.push_back(first_row[i] + j - slices[i].first_wanted);
       }

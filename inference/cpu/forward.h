@@ -36,6 +36,7 @@ class Forward final : public StepRunner {
   ~Forward() override;
 
   const std::shared_ptr<const KvMemory>& kv_memory() const noexcept override { return memory_; }
+  bool can_fork() const noexcept override { return true; }
   Result<void> read(std::span<const Slice> slices) override;
   Result<void> logits(std::size_t first, std::size_t count, std::span<float> out) override;
   Result<void> sparse_logits(std::size_t i, std::span<const std::uint64_t> needed,
@@ -51,12 +52,18 @@ class Forward final : public StepRunner {
     std::vector<std::vector<QueryTile>> tiles;
     AdapterRows adapted;
   };
+  /// A token that another sequence of the step has read too.
+  struct SharedToken {
+    std::size_t row = 0;  // of the step
+    const KvCache* cache = nullptr;
+  };
 
   /// read() of slices that go one way.
   Result<void> run(std::span<const Slice> slices, const Pass& pass);
   Result<void> run_apart(std::span<const Slice> slices);
   Result<void> embed(std::span<const Slice> slices);
   void plan(std::span<const Slice> slices);
+  void plan_forks(std::span<const Slice> slices);
   void grow(std::size_t rows);
 
   const ModelWeights& model_;
@@ -72,6 +79,7 @@ class Forward final : public StepRunner {
   const Pass* pass_ = nullptr;       // of what is read
   Queries queries_;                  // of all the step's tokens
   Queries kept_;                     // of those that the last layer has to attend: see first_kept()
+  std::vector<SharedToken> shared_;  // keys and values that go to forks: see Slice::fork
   std::vector<std::size_t> wanted_;  // rows of x_ after the last layer whose logits are wanted
   StepTaps taps_;
 

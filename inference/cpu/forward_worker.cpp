@@ -245,26 +245,41 @@ void Forward::Worker::store_keys(const LayerWeights& weights) {
   const std::vector<QueryToken>& tokens = f_.queries_.tokens;
   const Rotations& rotations = f_.rotations_[at_->rope];
   const Range mine = share(tokens.size() * config_.kv_heads, thread_, team_.size());
-  std::uint16_t key[kHeadWidthMax];
-  std::uint16_t value[kHeadWidthMax];
   for (std::size_t i = mine.begin; i < mine.end; ++i) {
     const std::size_t row = i / config_.kv_heads;
     float* k = f_.k_.data() + i * hd;
     place_head(k, row, rotations, weights.k_norm, config_, kernels_);
-    const float* v = f_.v_.data() + i * hd;
-    const QueryToken& token = tokens[row];
-    const KvBlock& block = token.cache->block(token.position / kKvBlockTokens);
-    const std::size_t column = token.position % kKvBlockTokens;
-    const std::size_t head = i % config_.kv_heads;
-    if (f_.kv_->type() == KvType::kQ8_0) {
-      f_.kv_->store(block, column, at_->slot, head, k, v);
-      continue;
-    }
-    kernels_.to_half(k, hd, key);
-    kernels_.to_half(v, hd, value);
-    f_.kv_->store(block, column, at_->slot, head, key, value);
+    store(*tokens[row].cache, tokens[row].position, i % config_.kv_heads, k, f_.v_.data() + i * hd);
   }
+  if (!f_.shared_.empty()) store_shared();
   team_.barrier();
+}
+
+void Forward::Worker::store_shared() {
+  team_.barrier();
+  const Range mine = share(f_.shared_.size() * config_.kv_heads, thread_, team_.size());
+  for (std::size_t i = mine.begin; i < mine.end; ++i) {
+    const SharedToken& token = f_.shared_[i / config_.kv_heads];
+    const std::size_t head = i % config_.kv_heads;
+    const std::size_t at = (token.row * config_.kv_heads + head) * config_.head_width;
+    store(*token.cache, f_.queries_.tokens[token.row].position, head, f_.k_.data() + at,
+          f_.v_.data() + at);
+  }
+}
+
+void Forward::Worker::store(const KvCache& cache, std::size_t position, std::size_t head,
+                            const float* key, const float* value) {
+  const KvBlock& block = cache.block(position / kKvBlockTokens);
+  const std::size_t column = position % kKvBlockTokens;
+  if (f_.kv_->type() == KvType::kQ8_0) {
+    f_.kv_->store(block, column, at_->slot, head, key, value);
+    return;
+  }
+  std::uint16_t key_halves[kHeadWidthMax];
+  std::uint16_t value_halves[kHeadWidthMax];
+  kernels_.to_half(key, config_.head_width, key_halves);
+  kernels_.to_half(value, config_.head_width, value_halves);
+  f_.kv_->store(block, column, at_->slot, head, key_halves, value_halves);
 }
 
 AttentionInputs Forward::Worker::attention_inputs(const LayerWeights& layer) const {

@@ -84,6 +84,11 @@ class Forward::Worker {
   void project(const LayerWeights& layer, std::size_t index);
   /// Places the keys and writes keys and values into the caches, split by (token, head).
   void store_keys(const LayerWeights& weights);
+  /// Of one KV head of a token, `key` placed.
+  void store(const KvCache& cache, std::size_t position, std::size_t head, const float* key,
+             const float* value);
+  /// Those of shared tokens, once all are placed.
+  void store_shared();
   AttentionInputs attention_inputs(const LayerWeights& layer) const;
   /// Attention of `queries` and its output projection.
   void attend(const LayerWeights& layer, std::size_t index, const Queries& queries);

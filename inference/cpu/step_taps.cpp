@@ -14,10 +14,11 @@ void StepTaps::plan(std::span<const Slice> slices, std::size_t last, std::size_t
   requests_.clear();
   std::size_t row = 0;
   std::size_t kept_row = 0;
-  for (const Slice& slice : slices) {
+  for (std::size_t s = 0; s < slices.size(); ++s) {
+    const Slice& slice = slices[s];
     const std::size_t kept = first_kept(slice, last);
     if (slice.hooks != nullptr && !slice.hooks->hooks().taps.empty()) {
-      requests_.push_back({slice.hooks, slice.cache->length(), row, slice.ids.size(),
+      requests_.push_back({slice.hooks, first_position(slices, s), row, slice.ids.size(),
                            slice.first_wanted, kept, kept_row});
     }
     row += slice.ids.size();

@@ -36,6 +36,7 @@ class CountingRunner final : public StepRunner {
         memory_(std::make_shared<CountingMemory>(runner_->kv_memory(), std::move(alive))) {}
 
   const std::shared_ptr<const KvMemory>& kv_memory() const noexcept override { return memory_; }
+  bool can_fork() const noexcept override { return runner_->can_fork(); }
   Result<void> read(std::span<const Slice> slices) override { return runner_->read(slices); }
   Result<void> logits(std::size_t first, std::size_t count, std::span<float> out) override {
     return runner_->logits(first, count, out);
