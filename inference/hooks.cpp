@@ -20,23 +20,31 @@ bool is_finite(std::span<const float> values) {
   return std::ranges::all_of(values, [](float v) { return std::isfinite(v); });
 }
 
+Error refusal(std::string reason) { return {ErrorCode::kInvalidArgument, std::move(reason)}; }
+
+Result<void> check_layer(std::size_t layer, const ModelConfig& config) {
+  if (layer < config.layers) return {};
+  return refusal("there is no layer " + std::to_string(layer) + "; the model has " +
+                 std::to_string(config.layers));
+}
+
 Result<void> check(const Tap& tap, const ModelConfig& config) {
-  const auto refuse = [](const std::string& reason) {
-    return Error{ErrorCode::kInvalidArgument, reason};
-  };
-  if (tap.layer >= config.layers) {
-    return refuse("there is no layer " + std::to_string(tap.layer) + "; the model has " +
-                  std::to_string(config.layers));
-  }
+  WEFT_TRY_VOID(check_layer(tap.layer, config));
   if ((tap.read == nullptr) == (tap.write == nullptr)) {
-    return refuse("a tap either reads or writes: set one of both");
+    return refusal("a tap either reads or writes: set one of both");
   }
   if (tap.write && tap.rows != Tap::Rows::kAll) {
-    return refuse(
+    return refusal(
         "a tap that writes needs all rows: which of a prompt's rows are wanted depends on how it "
         "is read");
   }
   return {};
+}
+
+Result<void> check(const ScoreTap& tap, const ModelConfig& config) {
+  WEFT_TRY_VOID(check_layer(tap.layer, config));
+  if (tap.read != nullptr) return {};
+  return refusal("a tap of scores needs a callback");
 }
 
 Result<void> check(const HeadRows& head, const ModelConfig& config) {
@@ -50,8 +58,6 @@ Result<void> check(const HeadRows& head, const ModelConfig& config) {
   if (is_finite(head.weights)) return {};
   return Error{ErrorCode::kInvalidArgument, "a weight of the head rows isn't finite"};
 }
-
-Error refusal(std::string reason) { return {ErrorCode::kInvalidArgument, std::move(reason)}; }
 
 Result<void> check(const AttentionPolicy& policy, const ModelConfig& config) {
   if (policy.sinks == 0 || policy.window != 0) {
@@ -91,6 +97,16 @@ std::string where(const TapRows& rows) {
          std::to_string(rows.layer);
 }
 
+/// check() of each, with its index.
+template <typename Taps>
+Result<void> check_all(const Taps& taps, const std::string& kind, const ModelConfig& config) {
+  for (std::size_t i = 0; i < taps.size(); ++i) {
+    auto checked = check(taps[i], config);
+    if (!checked) return std::move(checked).error().with_context(kind + std::to_string(i));
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string_view to_string(TapPoint point) noexcept {
@@ -98,10 +114,8 @@ std::string_view to_string(TapPoint point) noexcept {
 }
 
 Result<void> validate(const Hooks& hooks, const ModelConfig& config) {
-  for (std::size_t i = 0; i < hooks.taps.size(); ++i) {
-    auto checked = check(hooks.taps[i], config);
-    if (!checked) return std::move(checked).error().with_context("tap " + std::to_string(i));
-  }
+  WEFT_TRY_VOID(check_all(hooks.taps, "tap ", config));
+  WEFT_TRY_VOID(check_all(hooks.scores, "score tap ", config));
   WEFT_TRY_VOID(check(hooks.head, config));
   WEFT_TRY_VOID(check(hooks.attention, config));
   WEFT_TRY_VOID(check(hooks.positions));
@@ -154,7 +168,9 @@ std::size_t head_rows(const Hooks* hooks) noexcept {
   return hooks != nullptr ? hooks->head.count : 0;
 }
 
-bool allows_drafts(const Hooks* hooks) noexcept { return hooks == nullptr || hooks->taps.empty(); }
+bool allows_drafts(const Hooks* hooks) noexcept {
+  return hooks == nullptr || (hooks->taps.empty() && hooks->scores.empty());
+}
 
 bool HookRun::taps(std::size_t layer, TapPoint point) const noexcept {
   return std::ranges::any_of(
@@ -168,11 +184,23 @@ bool HookRun::taps_unwanted(std::size_t layer) const noexcept {
   });
 }
 
-void HookRun::call(const TapRows& rows, std::size_t wanted, std::span<float> values) noexcept {
+template <typename Place, typename Body>
+void HookRun::guard(const Place& place, const Body& body) noexcept {
   const auto fail = [&](const char* what) {
-    error_ = Error{ErrorCode::kInternal, where(rows) + " threw: " + what};
+    error_ = Error{ErrorCode::kInternal, place() + " threw: " + what};
   };
   try {
+    body();
+  } catch (const std::exception& exception) {
+    fail(exception.what());
+  } catch (...) {
+    fail("not a std::exception");
+  }
+}
+
+void HookRun::call(const TapRows& rows, std::size_t wanted, std::span<float> values) noexcept {
+  const auto place = [&] { return where(rows); };
+  guard(place, [&] {
     for (const Tap& tap : hooks_->taps) {
       if (error_ || tap.layer != rows.layer || tap.point != rows.point) continue;
       TapRows seen = rows;
@@ -190,11 +218,25 @@ void HookRun::call(const TapRows& rows, std::size_t wanted, std::span<float> val
         }
       }
     }
-  } catch (const std::exception& exception) {
-    fail(exception.what());
-  } catch (...) {
-    fail("not a std::exception");
+  });
+}
+
+std::vector<ScoreTap::Kind> HookRun::score_kinds(std::size_t layer) const {
+  std::vector<ScoreTap::Kind> kinds;
+  for (const ScoreTap& tap : hooks_->scores) {
+    if (tap.layer != layer || std::ranges::count(kinds, tap.kind) != 0) continue;
+    kinds.push_back(tap.kind);
   }
+  return kinds;
+}
+
+void HookRun::call(const ScoreRows& rows, ScoreTap::Kind kind) noexcept {
+  const auto place = [&] { return "a tap of scores of layer " + std::to_string(rows.layer); };
+  guard(place, [&] {
+    for (const ScoreTap& tap : hooks_->scores) {
+      if (!error_ && tap.layer == rows.layer && tap.kind == kind) tap.read(rows);
+    }
+  });
 }
 
 }  // namespace weft::inference

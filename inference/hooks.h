@@ -55,6 +55,26 @@ struct Tap {
   std::function<void(const TapRows& rows, std::span<float> values)> write = {};  // of kAll
 };
 
+/// How a token's queries meet the keys of a layer, where its logits are wanted. Source: Shi et al.
+/// 2024 (GemFilter), algorithm 1: see gem_filter.h.
+struct ScoreRows {
+  std::size_t layer = 0;
+  std::size_t position = 0;       // of the token; it sees none after its own
+  std::size_t heads = 0;          // of queries
+  std::span<const float> values;  // (heads, position + 1), borrowed for the call
+};
+
+/// One callback, as Tap's: for each such token, in order.
+struct ScoreTap {
+  enum class Kind : std::uint8_t {
+    kWeights,   // what the values are weighted with: 0 where the token doesn't see
+    kProducts,  // q . k, both with their positions, not scaled: -infinity there
+  };
+  std::size_t layer = 0;
+  Kind kind = Kind::kWeights;
+  std::function<void(const ScoreRows& rows)> read;
+};
+
 /// Rows of the request's own after the vocabulary's in the output head, float: tools as tokens,
 /// say. Their logits are those of the ids vocabulary, vocabulary + 1, ...: changed, drawn from and
 /// scored as the others. The model can't read such a token: where one is drawn, the answer ends
@@ -99,9 +119,10 @@ struct Hooks {
   /// The layers that run, in this order: skipped where left out, repeated where named again, and
   /// stopped where it ends. Each step has keys and values of its own. None: all, once each.
   std::optional<std::vector<std::size_t>> program;
+  std::vector<ScoreTap> scores;
 };
 
-/// Errors: kInvalidArgument, for taps with their index.
+/// Errors: kInvalidArgument, for taps of either kind with their index.
 Result<void> validate(const Hooks& hooks, const ModelConfig& config);
 
 /// Tells keys and values apart that were read with other attention, positions or program; empty for
@@ -131,11 +152,18 @@ class HookRun {
   /// Calls the taps there, for rows `values` of which those from `wanted` on are wanted. After an
   /// error nothing is called any more.
   void call(const TapRows& rows, std::size_t wanted, std::span<float> values) noexcept;
+  /// The kinds of scores that taps of the layer read, each once.
+  std::vector<ScoreTap::Kind> score_kinds(std::size_t layer) const;
+  void call(const ScoreRows& rows, ScoreTap::Kind kind) noexcept;
   /// What a callback threw: the request is to be ended. null: nothing.
   const Error* error() const noexcept { return error_ ? &*error_ : nullptr; }
 
  private:
   std::shared_ptr<const Hooks> hooks_;
+  /// Runs `body`, whose exceptions become an error at place().
+  template <typename Place, typename Body>
+  void guard(const Place& place, const Body& body) noexcept;
+
   std::optional<Error> error_;
 };
 

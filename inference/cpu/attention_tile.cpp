@@ -112,9 +112,12 @@ void AttentionTile::mix(float* attended) {
   }
 }
 
-float AttentionTile::at(std::size_t row, std::size_t position) const noexcept {
-  const bool is_sink = position < first_seen(token_of(row).position, layer_->at.window);
-  return scores_[row * stride_ + (is_sink ? position : column(position))];
+void AttentionTile::copy_row(std::size_t row, float hidden, float* out) const noexcept {
+  const float* scores = scores_.data() + row * stride_;
+  const std::size_t position = token_of(row).position;
+  const std::size_t first = first_seen(position, layer_->at.window);
+  for (std::size_t p = 0; p < first; ++p) out[p] = p < layer_->at.sinks ? scores[p] : hidden;
+  for (std::size_t p = first; p <= position; ++p) out[p] = scores[column(p)];
 }
 
 }  // namespace weft::inference::cpu

@@ -46,8 +46,9 @@ class AttentionTile {
   /// The weighted values, to rows QueryToken::out of `attended`, (.., heads * head width).
   void mix(float* attended);
 
-  /// The score or weight of `row` at a position that its token sees.
-  float at(std::size_t row, std::size_t position) const noexcept;
+  /// The scores or weights of `row` by position, up to its token's own; `hidden` where that doesn't
+  /// see.
+  void copy_row(std::size_t row, float hidden, float* out) const noexcept;
 
  private:
   void gather(std::vector<float>& queries, const Rotations& rotations) const;

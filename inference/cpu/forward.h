@@ -95,6 +95,7 @@ class Forward final : public StepRunner {
   std::vector<Rotations> sink_rotations_;  // of queries that meet sinks; none without sinks
   QuantisedInput normed_input_, attended_input_, hidden_input_;
   std::vector<std::vector<float>> reduced_;  // A x of each adapter's rows: (rows, site's ranks)
+  std::vector<float> scores_;                // of a row whose scores are tapped: (heads, seen)
   std::vector<Scratch> scratch_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <optional>
 
 namespace weft::inference::cpu {
@@ -27,6 +28,7 @@ void Forward::Worker::run() {
     tap(i, TapPoint::kLayerIn, f_.x_);
     project(layer, i);
     store_keys(layer);
+    if (f_.taps_.has_scores()) tap_scores(layer, i);
     // Past here the last layer only matters for the rows that are kept.
     if (is_last()) rows_ = StepTaps::Rows::kKept;
     const Queries& queries = is_last() ? f_.kept_ : f_.queries_;
@@ -282,6 +284,43 @@ void Forward::Worker::store(const KvCache& cache, std::size_t position, std::siz
   f_.kv_->store(block, column, at_->slot, head, key_halves, value_halves);
 }
 
+template <typename Body>
+void Forward::Worker::for_my_heads(const Body& body) {
+  const std::size_t group = config_.heads / config_.kv_heads;
+  const Range heads = share(config_.heads, thread_, team_.size());
+  for (std::size_t h = heads.begin; h < heads.end;) {
+    const std::size_t kv_head = h / group;
+    const std::size_t end = std::min(heads.end, (kv_head + 1) * group);
+    body(kv_head, HeadRange{h, end});
+    h = end;
+  }
+}
+
+void Forward::Worker::tap_scores(const LayerWeights& layer, std::size_t index) {
+  const AttentionInputs attention = attention_inputs(layer);
+  for (const StepTaps::ScoreRow& each : f_.taps_.scores(index)) {
+    const std::span<const QueryToken> token(&f_.queries_.tokens[each.row], 1);
+    const std::size_t seen = token.front().position + 1;
+    const bool is_weighed = each.kind == ScoreTap::Kind::kWeights;
+    const float hidden = is_weighed ? 0 : -std::numeric_limits<float>::infinity();
+    if (thread_ == 0) f_.scores_.resize(config_.heads * seen);
+    team_.barrier();
+    for_my_heads([&](std::size_t kv_head, HeadRange heads) {
+      AttentionTile& tile = scratch_.tile;
+      tile.score(attention, token, {0, 1}, kv_head, heads);
+      if (is_weighed) tile.weigh();
+      for (std::size_t h = heads.begin; h < heads.end; ++h) {
+        tile.copy_row(h - heads.begin, hidden, f_.scores_.data() + h * seen);
+      }
+    });
+    team_.barrier();
+    if (thread_ == 0) {
+      each.run->call({index, token.front().position, config_.heads, f_.scores_}, each.kind);
+    }
+    team_.barrier();
+  }
+}
+
 AttentionInputs Forward::Worker::attention_inputs(const LayerWeights& layer) const {
   const bool has_sinks = !f_.sink_rotations_.empty();
   return {.config = config_,
@@ -305,14 +344,9 @@ void Forward::Worker::attend(const LayerWeights& layer, std::size_t index, const
   };
   if (tiles.size() * config_.kv_heads < 2 * team_.size()) {
     // Little to share out: the heads of each tile are split, evenly also with few KV heads.
-    const Range heads = share(config_.heads, thread_, team_.size());
     for (const QueryTile& tile : tiles) {
-      for (std::size_t h = heads.begin; h < heads.end;) {
-        const std::size_t kv_head = h / group;
-        const std::size_t end = std::min(heads.end, (kv_head + 1) * group);
-        attend_tile(tile, kv_head, {h, end});
-        h = end;
-      }
+      for_my_heads(
+          [&](std::size_t kv_head, HeadRange heads) { attend_tile(tile, kv_head, heads); });
     }
   } else {
     // Later tokens see more; dealing the tiles out in turn shares that evenly.

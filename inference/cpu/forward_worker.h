@@ -89,6 +89,11 @@ class Forward::Worker {
              const float* value);
   /// Those of shared tokens, once all are placed.
   void store_shared();
+  /// Hands the scores of the wanted rows to the taps of them.
+  void tap_scores(const LayerWeights& layer, std::size_t index);
+  /// Calls body(KV head, those of its query heads) for this thread's share of them.
+  template <typename Body>
+  void for_my_heads(const Body& body);
   AttentionInputs attention_inputs(const LayerWeights& layer) const;
   /// Attention of `queries` and its output projection.
   void attend(const LayerWeights& layer, std::size_t index, const Queries& queries);
