@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "inference/kv_cache.h"
 #include "inference/model_config.h"
 
 namespace weft::inference {
@@ -78,10 +79,11 @@ Result<void> check(const PositionPolicy& policy) {
 
 Result<void> check(const std::vector<std::size_t>& program, const ModelConfig& config) {
   if (program.empty()) return refusal("the layer program is empty");
-  if (program.size() > config.layers) {
+  if (program.size() > kProgramRoundsMax * config.layers) {
     return refusal("the layer program has " + std::to_string(program.size()) +
-                   " steps; keys and values have room for the model's " +
-                   std::to_string(config.layers) + ", so skip a layer for each that is repeated");
+                   " steps; keys and values are kept of at most " +
+                   std::to_string(kProgramRoundsMax) + " times the model's " +
+                   std::to_string(config.layers) + " layers");
   }
   for (const std::size_t layer : program) {
     if (layer >= config.layers) {
@@ -151,6 +153,12 @@ std::string policy_of(const Hooks* hooks) {
     for (const std::size_t layer : *hooks->program) policy += " " + std::to_string(layer);
   }
   return policy;
+}
+
+std::shared_ptr<const KvMemory> memory_for(const std::shared_ptr<const KvMemory>& memory,
+                                           const Hooks* hooks) {
+  if (hooks == nullptr || !hooks->program) return memory;
+  return memory->for_steps(hooks->program->size());
 }
 
 bool changes_keys(const Hooks* hooks) noexcept {

@@ -18,6 +18,7 @@
 
 namespace weft::inference {
 
+class KvMemory;  // inference/kv_cache.h
 struct ModelConfig;
 
 /// Where in a layer, in this order.
@@ -109,6 +110,9 @@ struct PositionPolicy {
 /// 2025), whose pairs beyond the trained length `trained` turn no further than they did there.
 float ntk_rope_base(float base, std::size_t rope_width, std::size_t trained, std::size_t length);
 
+/// Steps of a layer program, as a multiple of the model's layers.
+inline constexpr std::size_t kProgramRoundsMax = 4;
+
 /// Immutable while requests hold it; any number may. Attention, positions and program hold for all
 /// of a sequence: what was read with others isn't shared.
 struct Hooks {
@@ -117,7 +121,8 @@ struct Hooks {
   AttentionPolicy attention;
   PositionPolicy positions;
   /// The layers that run, in this order: skipped where left out, repeated where named again, and
-  /// stopped where it ends. Each step has keys and values of its own. None: all, once each.
+  /// stopped where it ends. Each step has keys and values of its own, so that a token of a longer
+  /// program takes more memory. None: all, once each.
   std::optional<std::vector<std::size_t>> program;
   std::vector<ScoreTap> scores;
 };
@@ -128,6 +133,9 @@ Result<void> validate(const Hooks& hooks, const ModelConfig& config);
 /// Tells keys and values apart that were read with other attention, positions or program; empty for
 /// the model's own.
 std::string policy_of(const Hooks* hooks);
+/// Where keys and values read with `hooks` stand: `memory`, or one with room for their program.
+std::shared_ptr<const KvMemory> memory_for(const std::shared_ptr<const KvMemory>& memory,
+                                           const Hooks* hooks);
 /// Whether keys and values that were read with `hooks` are only this request's own. null: no.
 bool changes_keys(const Hooks* hooks) noexcept;
 /// Whether every token of a prompt has to be read, also where its keys and values are known.

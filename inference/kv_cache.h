@@ -26,6 +26,9 @@ class KvMemory {
   /// Throws std::bad_alloc where there is no memory left.
   virtual KvBlock new_block() const = 0;
   virtual KvBlock copy(const KvBlock& block) const = 0;
+  /// The same for tokens that pass `steps` layers, each with keys and values of its own: more than
+  /// the model has, where a layer program repeats some. Any thread may call it.
+  virtual std::shared_ptr<const KvMemory> for_steps(std::size_t steps) const = 0;
   /// How many of its last tokens a cache can drop and be read on from there, at least those of a
   /// step. Without limit where all layers keep all they have read, as on the CPU; a backend that
   /// drops what a sliding window has left behind can't go back further. All can always be dropped.

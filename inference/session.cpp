@@ -75,6 +75,7 @@ Result<void> Session::State::read(std::span<const TokenId> ids, std::span<const 
                                   std::size_t first_wanted, const OnRow* on_row,
                                   const std::stop_token& stop) {
   const std::scoped_lock lock(workspace->mutex);
+  if (tokens.empty()) cache = beginning();
   // All or nothing: whatever ends this early, also an exception of on_row, leaves what was read, or
   // nothing where the backend can't go back.
   struct Rollback {
@@ -241,7 +242,7 @@ std::size_t Session::resume(std::span<const TokenId> ids) {
   const auto own = state.has_policy() ? state.plain_tokens() : std::span<const TokenId>();
   auto common = static_cast<std::size_t>(std::ranges::mismatch(own, ids).in1 - own.begin());
   if (state.prefixes != nullptr && common < ids.size()) {
-    KvCache found = state.prefixes->find(state.space(), ids, state.workspace->runner->kv_memory());
+    KvCache found = state.prefixes->find(state.space(), ids, state.memory());
     if (found.length() > common) {
       state.tokens.assign(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(found.length()));
       state.plain = state.tokens.size();

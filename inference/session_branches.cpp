@@ -86,7 +86,7 @@ Result<void> Session::append_tree(
             " reads no trees; append each of their paths to a fork of the session instead"};
   }
   const std::vector<TreeBranch> branches = branches_of(tree);
-  std::vector<KvCache> caches(branches.size(), state.cache);
+  std::vector<KvCache> caches(branches.size(), state.beginning());
   std::vector<Slice> slices;
   std::vector<std::size_t> nodes;  // of the step's rows
   for (std::size_t b = 0; b < branches.size(); ++b) {

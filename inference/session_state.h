@@ -59,6 +59,12 @@ struct Session::State {
   bool has_policy() const { return tokens.empty() || policy == policy_of(attached()); }
   std::span<const TokenId> plain_tokens() const { return std::span(tokens).first(plain); }
   const Hooks* attached() const { return hooks ? &hooks->hooks() : nullptr; }
+  /// Of what is read with the hooks now attached.
+  std::shared_ptr<const KvMemory> memory() const {
+    return memory_for(workspace->runner->kv_memory(), attached());
+  }
+  /// What is to be read on from: while nothing was read, in memory for the hooks.
+  KvCache beginning() const { return tokens.empty() ? KvCache(memory()) : cache; }
   void truncate(std::size_t length);
   /// Those of the vocabulary, and `more` beyond it; and that there is room for them.
   Result<void> check(std::span<const TokenId> ids, std::size_t more = 0) const;

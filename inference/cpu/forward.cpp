@@ -80,7 +80,11 @@ void Forward::plan(std::span<const Slice> slices) {
       kept_.tokens.back().out = kept_.tokens.size() - 1;
     }
   }
-  for (std::size_t s = 0; s < slices.size(); ++s) slices[s].cache->extend(ends[s]);
+  for (std::size_t s = 0; s < slices.size(); ++s) {
+    assert(slices[s].cache->memory().block_bytes() >=
+           kv_->for_steps(pass_->layers.size())->block_bytes());
+    slices[s].cache->extend(ends[s]);
+  }
   plan_forks(slices);
   const std::size_t rows_each = model_.config.heads / model_.config.kv_heads;
   for (Queries* queries : {&queries_, &kept_}) {

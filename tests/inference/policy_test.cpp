@@ -53,7 +53,7 @@ double relative_error(std::span<const double> expected, std::span<const float> f
 
 /// One of each policy, and some together.
 std::vector<Hooks> policies() {
-  std::vector<Hooks> all(7);
+  std::vector<Hooks> all(8);
   all[0].attention = {.window = 20};
   all[1].attention = {.window = 30, .sinks = 4, .sink_distance_max = 50};
   all[2].positions = {.rope_base = 40000};
@@ -63,6 +63,7 @@ std::vector<Hooks> policies() {
   all[6].attention = {.window = 70, .sinks = 66};
   all[6].positions = {.rope_base = 20000, .scale = 0.5F};
   all[6].program = {1, 2};
+  all[7].program = {0, 1, 1, 2, 0, 2, 2};  // more than the model has
   return all;
 }
 
@@ -122,6 +123,40 @@ TEST_CASE("a layer program of all layers changes no bit, and one that stops ends
   stops.taps.push_back({.layer = 2, .read = [](const TapRows&) { FAIL("it doesn't run"); }});
   logits_of(model, ids, shared(stops));
   CHECK(rows == 40);
+}
+
+TEST_CASE(
+    "a longer layer program takes the memory of its steps, and what was read is found again") {
+  const auto model = tiny(fakes::TinyModelOptions{.layers = 2}, *cpu_backend(1));
+  Hooks hooks;
+  hooks.program = {0, 1, 1, 0, 1, 1};
+  const auto repeats = shared(hooks);
+  const auto prompt = ids_of(80, 6);
+  PrefixCache prefixes(std::size_t{8} << 20);
+  GenerateOptions options = options_for(4);
+  options.hooks = repeats;
+  auto session = Session::open(model, {.prefixes = &prefixes}).value();
+  REQUIRE(session.append(prompt));  // in memory of the model's own layers, then anew
+  const std::size_t plain_bytes = session.kv_bytes();
+  REQUIRE(session.truncate(0));
+  const auto made = generate(session, prompt, options).value();
+  CHECK(session.kv_bytes() == 3 * plain_bytes);
+  auto other = Session::open(model, {.prefixes = &prefixes}).value();
+  const auto again = generate(other, prompt, options).value();
+  CHECK(again.usage.cached_tokens == 79);
+  CHECK(again.log_probabilities == made.log_probabilities);
+  CHECK(other.kv_bytes() == 3 * plain_bytes);
+  // The engine counts on it.
+  EngineFixture f;
+  f.model = model;
+  Group group;
+  group.requests.push_back({prompt, options});
+  auto enough = f.open({.kv_bytes_max = 3 * plain_bytes});
+  REQUIRE(enough.submit(group, f.events()));
+  enough.run();
+  CHECK(f.ended[{0, 0}].log_probabilities == made.log_probabilities);
+  auto little = f.open({.kv_bytes_max = 3 * plain_bytes - 1});
+  CHECK(little.submit(group, f.events()).error().code == ErrorCode::kResourceExhausted);
 }
 
 TEST_CASE("requests of different policies in a batch get what each gets alone") {
@@ -196,8 +231,8 @@ TEST_CASE("policies that can't be are refused") {
   hooks = {};
   hooks.program = {0, 2};
   CHECK(refused(hooks).find("layer 2") != std::string::npos);
-  hooks.program = {0, 1, 1};
-  CHECK(refused(hooks).find("room for the model's 2") != std::string::npos);
+  hooks.program = std::vector<std::size_t>(9);
+  CHECK(refused(hooks).find("at most 4 times the model's 2") != std::string::npos);
   hooks.program = std::vector<std::size_t>();
   CHECK(refused(hooks).find("empty") != std::string::npos);
 }
