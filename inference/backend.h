@@ -47,7 +47,9 @@ struct Slice {
   std::span<const float> rows = {};
   /// What changes the linear layers for these tokens alone; of the runner's weights. May be null.
   const AdapterWeights* adapter = nullptr;
-  HookRun* hooks = nullptr;  // what the request does inside the pass; null: nothing
+  /// What the request does inside the pass; null: nothing. Blocks that its attention hides from all
+  /// of `ids` may have been dropped from the cache.
+  HookRun* hooks = nullptr;
   /// A sequence that leaves another's within the step, as the branches of a tree do: it has read
   /// `tokens` of the ids of the earlier slice `slice` too, at least one, before its own. Before the
   /// step its cache is a copy of that one's; adapter and hooks are that one's.

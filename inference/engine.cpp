@@ -180,6 +180,7 @@ void Engine::State::resolve(Sequence& sequence) {
     const std::size_t best = std::max(found.length(), sequence.leader ? sequence.awaited : 0);
     if (!can_go_back || common < best + kSharedTokensMin) continue;
     if (other->cache->length() >= common) {
+      if (!other->cache->can_truncate(common)) continue;  // a window has left it behind
       found = *other->cache;
       found.truncate(common);
       sequence.leader = nullptr;
@@ -353,6 +354,7 @@ bool Engine::State::step() {
     return true;
   }
   for (Sequence* s : reading) {
+    drop_hidden(*s->cache, s->attached());
     if (s->hooks && s->hooks->error() != nullptr) {
       s->decoding.cancel();
       end(*s, s->hooks->error());

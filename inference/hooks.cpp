@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "inference/backend.h"
 #include "inference/kv_cache.h"
 #include "inference/model_config.h"
 
@@ -159,6 +160,14 @@ std::shared_ptr<const KvMemory> memory_for(const std::shared_ptr<const KvMemory>
                                            const Hooks* hooks) {
   if (hooks == nullptr || !hooks->program) return memory;
   return memory->for_steps(hooks->program->size());
+}
+
+void drop_hidden(KvCache& cache, const Hooks* hooks) noexcept {
+  if (hooks == nullptr || hooks->attention.window == 0) return;
+  const std::size_t kept_min = cache.length() - std::min(cache.length(), kStepTokensMax);
+  // The token read after that many sees its own position and window - 1 before.
+  const std::size_t seen = kept_min + 1 - std::min(kept_min + 1, hooks->attention.window);
+  cache.drop(hooks->attention.sinks, seen, kept_min);
 }
 
 bool changes_keys(const Hooks* hooks) noexcept {

@@ -18,7 +18,8 @@
 
 namespace weft::inference {
 
-class KvMemory;  // inference/kv_cache.h
+class KvCache;   // inference/kv_cache.h
+class KvMemory;  // likewise
 struct ModelConfig;
 
 /// Where in a layer, in this order.
@@ -86,8 +87,9 @@ struct HeadRows {
 };
 inline constexpr std::size_t kHeadRowsMax = 1 << 16;
 
-/// Which positions a query sees. Layers that have a window of the model's own see the narrower of
-/// both, and no sinks. Source: Han et al. 2024 (LM-Infinite), section 4: the Lambda mask.
+/// Which positions a query sees; keys and values that it has left behind are freed. Layers that
+/// have a window of the model's own see the narrower of both, and no sinks. Source: Han et al. 2024
+/// (LM-Infinite), section 4: the Lambda mask.
 struct AttentionPolicy {
   std::size_t window = 0;  // its own position and those before it; 0: as the model's
   /// First positions that it sees beyond the window too, as if it stood no further away than at
@@ -136,6 +138,9 @@ std::string policy_of(const Hooks* hooks);
 /// Where keys and values read with `hooks` stand: `memory`, or one with room for their program.
 std::shared_ptr<const KvMemory> memory_for(const std::shared_ptr<const KvMemory>& memory,
                                            const Hooks* hooks);
+/// Frees the blocks of `cache` between sinks and window: no token sees them that is read with
+/// `hooks` from now on, nor if as many tokens are dropped before as a step has.
+void drop_hidden(KvCache& cache, const Hooks* hooks) noexcept;
 /// Whether keys and values that were read with `hooks` are only this request's own. null: no.
 bool changes_keys(const Hooks* hooks) noexcept;
 /// Whether every token of a prompt has to be read, also where its keys and values are known.

@@ -106,6 +106,7 @@ Result<void> Session::State::read(std::span<const TokenId> ids, std::span<const 
     const Slice slice{
         chunk, &cache, first, chunk_rows, adapter_weights(), hooks ? &*hooks : nullptr};
     WEFT_TRY_VOID(runner.read(std::span(&slice, 1)));
+    drop_hidden(cache, attached());
     if (hooks && hooks->error() != nullptr) return *hooks->error();
     if (on_row != nullptr && begin + chunk.size() > first_wanted) {
       const std::size_t at = begin + first;
@@ -225,12 +226,11 @@ Result<void> Session::truncate(std::size_t length) {
                      std::to_string(state_->tokens.size()) + " were read"};
   }
   if (!state_->cache.can_truncate(length)) {
-    return Error{ErrorCode::kUnsupported,
-                 "can't keep " + std::to_string(length) + " of " +
-                     std::to_string(state_->tokens.size()) + " tokens: " +
-                     state_->model->backend() + " has dropped what it would need, and goes back " +
-                     std::to_string(state_->workspace->runner->kv_memory()->truncate_max()) +
-                     " tokens at most; truncate to 0 and read anew"};
+    return Error{ErrorCode::kUnsupported, "can't keep " + std::to_string(length) + " of " +
+                                              std::to_string(state_->tokens.size()) +
+                                              " tokens: what they would need was dropped; keep " +
+                                              std::to_string(state_->cache.length_min()) +
+                                              " or more, or truncate to 0 and read anew"};
   }
   state_->truncate(length);
   return {};

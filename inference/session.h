@@ -52,8 +52,8 @@ class Session {
   Session& operator=(Session&&) noexcept;
   ~Session();
 
-  /// Reads `ids`; logits() are then those after the last. All or nothing; or,
-  /// on a backend that can't go back, all or what was read before is forgotten too.
+  /// Reads `ids`; logits() are then those after the last. All or nothing; or, where the session
+  /// can't go back (see truncate()), all or what was read before is forgotten too.
   /// Errors: kInvalidArgument for an id outside the vocabulary or no ids, kResourceExhausted if
   /// the context is full (says by how much), kCancelled between chunks of the prompt, kIo.
   Result<void> append(std::span<const TokenId> ids, std::stop_token stop = {});
@@ -107,8 +107,8 @@ class Session {
   /// one writes.
   Session fork() const;
   /// Forgets all but the first `length` tokens; logits() are then empty until the next append.
-  /// Errors: kInvalidArgument if there are fewer; kUnsupported if the backend can't go back so far
-  /// (KvMemory::truncate_max; the CPU always can, also with sliding windows).
+  /// Errors: kInvalidArgument if there are fewer; kUnsupported if it can't go back so far: the CPU
+  /// can, also with sliding windows of the model's, but for what hooks' window has left behind.
   Result<void> truncate(std::size_t length);
 
   /// Makes what was read the longest beginning of `ids` that is known: what this session has read

@@ -121,6 +121,7 @@ Result<void> Session::append_tree(
   const std::vector<TokenId> path = tree.path(*kept);
   state.cache = std::move(caches[static_cast<std::size_t>(branch - branches.begin())]);
   state.cache.truncate(state.tokens.size() + path.size());
+  drop_hidden(state.cache, state.attached());
   state.add(path);
   return {};
 }

@@ -2,15 +2,19 @@
 // batch.
 
 #include <algorithm>
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "inference/backend.h"
 #include "inference/gguf.h"
 #include "inference/hooks.h"
+#include "inference/kv_cache.h"
 #include "inference/prefix_cache.h"
+#include "tests/fakes/counting_backend.h"
 #include "tests/fakes/reference_forward.h"
 #include "tests/inference/engine_fixture.h"
 
@@ -157,6 +161,84 @@ TEST_CASE(
   CHECK(f.ended[{0, 0}].log_probabilities == made.log_probabilities);
   auto little = f.open({.kv_bytes_max = 3 * plain_bytes - 1});
   CHECK(little.submit(group, f.events()).error().code == ErrorCode::kResourceExhausted);
+}
+
+/// Logits after the last of `ids`, read in steps of `chunk` by a runner whose cache keeps all
+/// blocks.
+std::vector<float> kept_logits(const Model& model, std::span<const TokenId> ids,
+                               const std::shared_ptr<const Hooks>& hooks, std::size_t chunk) {
+  const auto runner = model.weights().open_runner().value();
+  KvCache cache(runner->kv_memory());
+  HookRun run(hooks);
+  for (std::size_t i = 0; i < ids.size(); i += chunk) {
+    const auto part = ids.subspan(i, std::min(chunk, ids.size() - i));
+    const Slice slice{.ids = part, .cache = &cache, .first_wanted = part.size() - 1, .hooks = &run};
+    REQUIRE(runner->read(std::span(&slice, 1)));
+  }
+  CHECK(cache.is_whole());
+  std::vector<float> logits(model.config().vocabulary);
+  REQUIRE(runner->logits(0, 1, logits));
+  return logits;
+}
+
+TEST_CASE("blocks between sinks and window are freed, and nothing misses them") {
+  const auto alive = std::make_shared<std::atomic<std::size_t>>(0);
+  const TemporaryModel file(fakes::TinyModelOptions{.context_length = 2048});
+  const auto model = file.load(*fakes::counting_backend(cpu_backend(2), alive));
+  const auto ids = ids_of(1500, 3);
+  const std::size_t block_bytes =
+      model->weights().open_runner().value()->kv_memory()->block_bytes();
+  for (const AttentionPolicy& policy :
+       {AttentionPolicy{.window = 100, .sinks = 70}, AttentionPolicy{.window = 64}}) {
+    Hooks hooks;
+    hooks.attention = policy;
+    for (const std::size_t chunk : {250UL, 37UL}) {
+      auto session = Session::open(model).value();
+      const auto scope = session.attach(shared(hooks)).value();
+      std::size_t most = 0;
+      for (std::size_t i = 0; i < ids.size(); i += chunk) {
+        REQUIRE(session.append(std::span(ids).subspan(i, std::min(chunk, ids.size() - i))));
+        most = std::max(most, alive->load());
+      }
+      // Sinks, the window and a step to go back, each in whole blocks begun: not 24.
+      CHECK(most <= (policy.sinks + 63) / 64 + (policy.window + kStepTokensMax + 63) / 64 + 2);
+      CHECK(session.kv_bytes() == *alive * block_bytes);
+      CHECK(std::ranges::equal(session.logits(), kept_logits(*model, ids, shared(hooks), chunk)));
+      // As far back as a step, not much further, and to nothing.
+      CHECK(session.truncate(1500 - kStepTokensMax - 64 - chunk).error().code ==
+            ErrorCode::kUnsupported);
+      CHECK(session.truncate(1500 - kStepTokensMax + 37));
+      const auto rest = std::span(ids).subspan(1500 - kStepTokensMax + 37);
+      REQUIRE(session.append(rest));
+      CHECK(std::ranges::equal(session.logits(), kept_logits(*model, ids, shared(hooks), chunk)));
+      CHECK(session.truncate(0));
+      CHECK(*alive == 0);
+      REQUIRE(session.append(std::span(ids).first(10)));
+    }
+  }
+}
+
+TEST_CASE("an engine frees what a window has left behind, and siblings get their own bits") {
+  const auto alive = std::make_shared<std::atomic<std::size_t>>(0);
+  EngineFixture f;
+  const TemporaryModel file(fakes::TinyModelOptions{.context_length = 2048});
+  f.model = file.load(*fakes::counting_backend(cpu_backend(2), alive));
+  Hooks hooks;
+  hooks.attention = {.window = 70, .sinks = 4};
+  Group group;
+  for (int i = 0; i < 3; ++i) {
+    auto prompt = ids_of(700, 5);
+    prompt.push_back(static_cast<TokenId>(i));
+    group.requests.push_back({prompt, options_for(6)});
+    group.requests.back().options.hooks = shared(hooks);
+  }
+  auto engine = f.open();
+  REQUIRE(engine.submit(group, f.events()));
+  std::size_t most = 0;
+  while (engine.step()) most = std::max(most, alive->load());
+  CHECK(most <= 3 * 8);
+  CHECK(*alive == 0);  // none of it is remembered
+  f.check_all(group);
 }
 
 TEST_CASE("requests of different policies in a batch get what each gets alone") {
