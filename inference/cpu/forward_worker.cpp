@@ -135,7 +135,8 @@ void Forward::Worker::reduce(AdapterSite site, const QuantisedInput& input, std:
   for (std::size_t g = 0; g < groups.size(); ++g) {
     const std::optional<Matrix>& a = groups[g].adapter->layers[at_->index].of(site);
     if (!a) continue;
-    if (count == 1) scratch_.reduced.resize(groups[g].adapter->site_rank_max);
+    const std::size_t ranks = groups[g].adapter->site_rank_max;
+    if (count == 1 && scratch_.reduced.size() < ranks) scratch_.reduced.resize(ranks);
     float* to = count == 1 ? scratch_.reduced.data() : f_.reduced_[g].data();
     const RowRange rows = count == 1 ? RowRange{0, a->rows()} : a->partition(thread_, team_.size());
     if (rows.begin < rows.end) a->multiply(input.of_group(g), rows, to, a->rows());
@@ -163,7 +164,8 @@ void Forward::Worker::expand(const Matrix& b, const float* t, std::size_t stride
                              std::span<const std::size_t> to, RowRange rows, float* y) {
   constexpr std::size_t kAtOnce = 16;
   Activations& expanded = scratch_.expanded;
-  scratch_.change.resize(kAtOnce * b.rows());
+  const std::size_t values = std::min(kAtOnce, to.size()) * b.rows();
+  if (scratch_.change.size() < values) scratch_.change.resize(values);  // else it would be zeroed
   for (std::size_t first = 0; first < to.size(); first += kAtOnce) {
     const std::size_t n = std::min(kAtOnce, to.size() - first);
     expanded.prepare(ActivationKind::kFloat, n, b.columns());
