@@ -39,7 +39,8 @@ class AdapterWeights {
 
 /// Tokens that one sequence reads in a step.
 struct Slice {
-  std::span<const TokenId> ids;  // not empty
+  /// Not empty. Of the vocabulary, or behind it one of the hooks' head rows that can be read.
+  std::span<const TokenId> ids;
   KvCache* cache = nullptr;      // its length is the position of ids[0], but see `fork`
   std::size_t first_wanted = 0;  // of `ids`, from where on logits are wanted; ids.size() for none
   /// Read in place of the embedding's rows where not empty: (ids.size(), width), each row scaled as

@@ -49,16 +49,21 @@ Result<void> check(const ScoreTap& tap, const ModelConfig& config) {
   return refusal("a tap of scores needs a callback");
 }
 
-Result<void> check(const HeadRows& head, const ModelConfig& config) {
-  if (head.count > kHeadRowsMax || head.weights.size() != head.count * config.width) {
-    return Error{ErrorCode::kInvalidArgument, std::to_string(head.weights.size()) +
-                                                  " weights aren't " + std::to_string(head.count) +
-                                                  " head rows of the model's width, " +
-                                                  std::to_string(config.width) + "; there can be " +
-                                                  std::to_string(kHeadRowsMax)};
+Result<void> check_rows(std::span<const float> values, std::size_t count, const std::string& what,
+                        const ModelConfig& config) {
+  if (count > kHeadRowsMax || values.size() != count * config.width) {
+    return refusal(std::to_string(values.size()) + " " + what + " aren't " + std::to_string(count) +
+                   " head rows of the model's width, " + std::to_string(config.width) +
+                   "; there can be " + std::to_string(kHeadRowsMax));
   }
-  if (is_finite(head.weights)) return {};
-  return Error{ErrorCode::kInvalidArgument, "a weight of the head rows isn't finite"};
+  if (is_finite(values)) return {};
+  return refusal("one of the head rows' " + what + " isn't finite");
+}
+
+Result<void> check(const HeadRows& head, const ModelConfig& config) {
+  WEFT_TRY_VOID(check_rows(head.weights, head.count, "weights", config));
+  return head.inputs.empty() ? Result<void>()
+                             : check_rows(head.inputs, head.count, "inputs", config);
 }
 
 Result<void> check(const AttentionPolicy& policy, const ModelConfig& config) {
@@ -183,6 +188,10 @@ bool reads_all(const Hooks* hooks) noexcept {
 
 std::size_t head_rows(const Hooks* hooks) noexcept {
   return hooks != nullptr ? hooks->head.count : 0;
+}
+
+std::size_t head_inputs(const Hooks* hooks) noexcept {
+  return hooks != nullptr && !hooks->head.inputs.empty() ? hooks->head.count : 0;
 }
 
 bool allows_drafts(const Hooks* hooks) noexcept {

@@ -79,11 +79,13 @@ struct ScoreTap {
 
 /// Rows of the request's own after the vocabulary's in the output head, float: tools as tokens,
 /// say. Their logits are those of the ids vocabulary, vocabulary + 1, ...: changed, drawn from and
-/// scored as the others. The model can't read such a token: where one is drawn, the answer ends
-/// with it (FinishReason::kHeadToken). Source: Hao et al. 2023 (ToolkenGPT), section 3.1.
+/// scored as the others. Where one is drawn, the answer ends with it (FinishReason::kHeadToken).
+/// With `inputs` a session can read it as part of the next prompt, and so go on behind it; what is
+/// read from there on isn't remembered. Source: Hao et al. 2023 (ToolkenGPT), section 3.1.
 struct HeadRows {
   std::size_t count = 0;
-  std::vector<float> weights;  // (count, width); a logit is one's product with the final norm
+  std::vector<float> weights;      // (count, width); a logit is one's product with the final norm
+  std::vector<float> inputs = {};  // empty, or (count, width): rows as the embedding's, to be read
 };
 inline constexpr std::size_t kHeadRowsMax = 1 << 16;
 
@@ -147,6 +149,8 @@ bool changes_keys(const Hooks* hooks) noexcept;
 bool reads_all(const Hooks* hooks) noexcept;
 /// Ids after the vocabulary that have logits.
 std::size_t head_rows(const Hooks* hooks) noexcept;
+/// Those that can be read.
+std::size_t head_inputs(const Hooks* hooks) noexcept;
 /// Whether tokens may be read that turn out not to be the answer's.
 bool allows_drafts(const Hooks* hooks) noexcept;
 

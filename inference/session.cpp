@@ -51,8 +51,13 @@ Result<void> Session::State::check_room(std::size_t count) const {
 }
 
 void Session::State::add(std::span<const TokenId> ids) {
-  const bool are_tokens = std::ranges::count(ids, kNoToken) == 0;
-  if (plain == tokens.size() && are_tokens && !changes_keys(attached())) plain += ids.size();
+  // Up to the first row of floats or head token, which tell other sessions nothing.
+  const auto vocabulary = static_cast<TokenId>(model->config().vocabulary);
+  const auto other =
+      std::ranges::find_if(ids, [&](TokenId id) { return id == kNoToken || id >= vocabulary; });
+  if (plain == tokens.size() && !changes_keys(attached())) {
+    plain += static_cast<std::size_t>(other - ids.begin());
+  }
   if (tokens.empty()) policy = policy_of(attached());
   tokens.insert(tokens.end(), ids.begin(), ids.end());
 }
@@ -156,7 +161,7 @@ Session& Session::operator=(Session&&) noexcept = default;
 Session::~Session() = default;
 
 Result<void> Session::append(std::span<const TokenId> ids, std::stop_token stop) {
-  WEFT_TRY_VOID(state_->check(ids));
+  WEFT_TRY_VOID(state_->check(ids, head_inputs(state_->attached())));
   return state_->read(ids, {}, ids.size(), nullptr, stop);
 }
 
@@ -182,7 +187,7 @@ Result<void> Session::append_each(
     std::span<const TokenId> ids, std::size_t first,
     const std::function<void(std::size_t i, std::span<const float> logits)>& on_row,
     std::stop_token stop) {
-  WEFT_TRY_VOID(state_->check(ids));
+  WEFT_TRY_VOID(state_->check(ids, head_inputs(state_->attached())));
   const OnRow each{on_row};
   return state_->read(ids, {}, first, &each, stop);
 }
@@ -191,7 +196,7 @@ Result<void> Session::append_each(
     std::span<const TokenId> ids, std::size_t first,
     const std::function<void(std::size_t i, std::span<const float> logits)>& on_row,
     const std::function<std::span<const std::uint64_t>(std::size_t i)>& needed) {
-  WEFT_TRY_VOID(state_->check(ids));
+  WEFT_TRY_VOID(state_->check(ids, head_inputs(state_->attached())));
   const OnRow each{on_row, needed};
   WEFT_TRY_VOID(state_->read(ids, {}, first, &each, {}));
   state_->logits.clear();

@@ -25,7 +25,7 @@ Result<std::vector<ContinuationScore>> Session::score(
                           .first(continuations[i].empty() ? 0 : continuations[i].size() - 1);
     WEFT_TRY_VOID(
         state.check(continuations[i], state.logits.size() - state.model->config().vocabulary));
-    if (!read.empty()) WEFT_TRY_VOID(state.check(read));
+    if (!read.empty()) WEFT_TRY_VOID(state.check(read, head_inputs(state.attached())));
     scores[i].log_probabilities = {log_probability(state.logits, continuations[i].front())};
   }
   const std::scoped_lock lock(state.workspace->mutex);
@@ -75,7 +75,7 @@ Result<void> Session::append_tree(
     const std::function<std::optional<std::size_t>()>& choose) {
   State& state = *state_;
   WEFT_TRY_VOID(validate(tree));
-  WEFT_TRY_VOID(state.check_ids(tree.ids));
+  WEFT_TRY_VOID(state.check_ids(tree.ids, head_inputs(state.attached())));
   WEFT_TRY_VOID(state.check_room(tree.depth()));
   const std::scoped_lock lock(state.workspace->mutex);
   StepRunner& runner = *state.workspace->runner;

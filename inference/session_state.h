@@ -40,8 +40,8 @@ struct Session::State {
   std::size_t context_length = 0;
   KvCache cache;
   std::vector<TokenId> tokens;
-  /// How many of them were read as such: past a row of floats, or what hooks changed, keys and
-  /// values aren't those of the tokens.
+  /// How many of them were read as such: past a row of floats, a head token or what hooks
+  /// changed, keys and values aren't those of the tokens.
   std::size_t plain = 0;
   std::vector<float> logits;
   std::shared_ptr<Workspace> workspace;

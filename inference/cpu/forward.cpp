@@ -38,11 +38,15 @@ Result<void> Forward::embed(std::span<const Slice> slices) {
   std::span<float> to(x_);
   for (const Slice& slice : slices) {
     for (std::size_t i = 0; i < slice.ids.size(); ++i) {
-      if (slice.rows.empty()) {
-        WEFT_TRY_VOID(model_.file->read_rows(
-            *model_.embedding, static_cast<std::uint64_t>(slice.ids[i]), 1, to.first(width)));
-      } else {
+      const auto id = static_cast<std::size_t>(slice.ids[i]);
+      if (!slice.rows.empty()) {
         std::ranges::copy(slice.rows.subspan(i * width, width), to.begin());
+      } else if (id >= model_.config.vocabulary) {
+        const std::span<const float> inputs(slice.hooks->hooks().head.inputs);
+        std::ranges::copy(inputs.subspan((id - model_.config.vocabulary) * width, width),
+                          to.begin());
+      } else {
+        WEFT_TRY_VOID(model_.file->read_rows(*model_.embedding, id, 1, to.first(width)));
       }
       if (model_.config.embedding_scale != 1) {
         for (float& value : to.first(width)) value *= model_.config.embedding_scale;
