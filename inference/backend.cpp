@@ -13,6 +13,12 @@ constexpr std::string_view kKeptSuffix = ".packed";
 
 }  // namespace
 
+std::size_t first_position(std::span<const Slice> slices, std::size_t i) noexcept {
+  std::size_t forked = 0;
+  for (; slices[i].fork; i = slices[i].fork->slice) forked += slices[i].fork->tokens;
+  return slices[i].cache->length() + forked;
+}
+
 Result<std::unique_ptr<const AdapterWeights>> Weights::load_adapter(
     std::span<const LowRank>) const {
   return Error{ErrorCode::kUnsupported, "this backend computes with no adapters"};

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -40,16 +41,32 @@ class AdapterWeights {
 
 /// Tokens that one sequence reads in a step.
 struct Slice {
-  std::span<const TokenId> ids;  // not empty
-  KvCache* cache = nullptr;      // its length is the position of ids[0]
+  /// Not empty. Of the vocabulary, or behind it one of the hooks' head rows that can be read.
+  std::span<const TokenId> ids;
+  KvCache* cache = nullptr;      // its length is the position of ids[0], but see `fork`
   std::size_t first_wanted = 0;  // of `ids`, from where on logits are wanted; ids.size() for none
   /// Read in place of the embedding's rows where not empty: (ids.size(), width), each row scaled as
   /// the embedding's are. `ids` are kNoToken then.
   std::span<const float> rows = {};
   /// What changes the linear layers for these tokens alone; of the runner's weights. May be null.
   const AdapterWeights* adapter = nullptr;
-  HookRun* hooks = nullptr;  // what the request does inside the pass; null: nothing
+  /// What the request does inside the pass; null: nothing. Blocks that its attention hides from all
+  /// of `ids` may have been dropped from the cache.
+  HookRun* hooks = nullptr;
+  /// A sequence that leaves another's within the step, as the branches of a tree do: it has read
+  /// `tokens` of the ids of the earlier slice `slice` too, at least one, before its own. Before the
+  /// step its cache is a copy of that one's; adapter and hooks are that one's.
+  struct Fork {
+    std::size_t slice = 0;
+    std::size_t tokens = 0;
+
+    friend bool operator==(const Fork&, const Fork&) = default;
+  };
+  std::optional<Fork> fork = {};
 };
+
+/// The position of the first of `ids` of slice `i`, before the step.
+std::size_t first_position(std::span<const Slice> slices, std::size_t i) noexcept;
 
 /// Runs steps of one model, with working memory of its own. Needs itself alone.
 class StepRunner {
@@ -58,6 +75,9 @@ class StepRunner {
 
   /// Of the caches that it reads and extends.
   virtual const std::shared_ptr<const KvMemory>& kv_memory() const noexcept = 0;
+
+  /// Whether slices may have forks.
+  virtual bool can_fork() const noexcept { return false; }
 
   /// Reads 1..kStepTokensMax tokens, of different caches each slice, extends the caches by them and
   /// keeps what logits() needs of the wanted ones, slice after slice. On an error the caches may

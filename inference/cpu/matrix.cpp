@@ -137,10 +137,17 @@ void Activations::set_row(const Kernels& kernels, std::size_t i, const float* x)
   const auto put = [&](std::size_t column, float value) {
     std::memcpy(out.tile + 4 * (column * out.slots + out.slot), &value, sizeof value);
   };
-  for (std::size_t c = 0; c < columns_; ++c) {
-    if (kind_ == ActivationKind::kFloat) put(c, x[c]);
-    if (kind_ == ActivationKind::kF16) put(c, half_to_float(float_to_half(x[c])));
-    if (kind_ == ActivationKind::kBF16) put(c, round_to_bfloat16(x[c]));
+  const auto put_all = [&](const auto& rounded) {
+    for (std::size_t c = 0; c < columns_; ++c) put(c, rounded(x[c]));
+  };
+  if (kind_ == ActivationKind::kF16) {
+    put_all([](float value) { return half_to_float(float_to_half(value)); });
+  } else if (kind_ == ActivationKind::kBF16) {
+    put_all(round_to_bfloat16);
+  } else if (out.slots == 1) {
+    std::memcpy(out.tile, x, columns_ * sizeof *x);
+  } else {
+    put_all([](float value) { return value; });
   }
   for (std::size_t c = columns_; c < row_bytes_ / 4; ++c) put(c, 0);
 }
