@@ -3,7 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
-#include <memory>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -16,6 +16,10 @@
 #include "inference/generate.h"
 #include "retrieval/document.h"
 #include "retrieval/query.h"
+
+namespace weft::planner {
+class Trace;
+}
 
 namespace weft::agents {
 
@@ -33,6 +37,9 @@ struct AnswerOptions {
   std::size_t draft_tokens_max = 10;            // see inference::GenerateOptions
   std::vector<inference::ChatMessage> history;  // earlier turns, oldest first
   std::stop_token stop;
+  planner::Trace* trace = nullptr;  // records the run; outlives it
+  /// Sources that `history` was made from: forgetting one reaches the recorded run.
+  std::set<std::string> history_sources;
 };
 
 struct Answer {
@@ -52,6 +59,7 @@ struct Answer {
   std::chrono::duration<double> retrieval{};
   std::chrono::duration<double> probe{};  // reading the question without passages, for the gate
   std::chrono::duration<double> first_token{};  // from the question to the first text shown
+  std::string run;                              // its id in the trace; empty without one
 };
 
 /// Said instead of an answer.

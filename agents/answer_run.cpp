@@ -11,19 +11,6 @@
 
 namespace weft::agents {
 
-Result<void> validate(std::string_view question, const AnswerOptions& options) {
-  if (question.find_first_not_of(" \t\r\n") == std::string_view::npos) {
-    return Error{ErrorCode::kInvalidArgument, "the question is empty"};
-  }
-  if (options.passages == 0 || options.max_tokens == 0) {
-    return Error{ErrorCode::kInvalidArgument, "passages and max_tokens must be at least 1"};
-  }
-  if (!(options.threshold >= 0 && options.threshold <= 1)) {
-    return Error{ErrorCode::kInvalidArgument, "the threshold must be within 0..1"};
-  }
-  return inference::validate(options.sampling);
-}
-
 Result<Answer> run_answer(const AnswerTools& tools, std::string_view question,
                           const AnswerOptions& options, const inference::OnText& on_text) {
   WEFT_TRY_VOID(validate(question, options));
@@ -44,6 +31,12 @@ Result<Answer> run_answer(const AnswerTools& tools, std::string_view question,
 
   // A stop isn't the run's, which would then have no value: the nodes heed it.
   planner::RunOptions run_options;
+  run_options.trace = options.trace;
+  run_options.documents = {options.history_sources.begin(), options.history_sources.end()};
+  if (options.trace != nullptr) {
+    run_options.notes = {{kProgramNote, std::string(kAnswerProgram)},
+                         {kModelNote, tools.model.name()}};
+  }
   std::optional<Error> failure;  // without the path of its node
   run_options.on_event = [&](const planner::Event& event) {
     if (event.kind == planner::Event::Kind::kFailed && !failure) failure = *event.error;
@@ -53,6 +46,18 @@ Result<Answer> run_answer(const AnswerTools& tools, std::string_view question,
   WEFT_TRY(run, runtime.start(program, inputs, run_options));
   auto answer = run.wait();
   if (!answer && failure && failure->code == answer.error().code) return *std::move(failure);
+  if (answer) answer->run = run.id();
+  return answer;
+}
+
+Result<Answer> replay_answer(planner::Trace& trace, std::string_view run) {
+  WEFT_TRY(program, answer_program());
+  planner::CallerExecutor executor;
+  planner::Runtime runtime(executor);
+  WEFT_TRY(replayed, runtime.replay_any(program, run, {.trace = &trace}));
+  WEFT_TRY(value, replayed.wait_value());
+  Answer answer = value.as<Answer>();
+  answer.run = replayed.id();
   return answer;
 }
 

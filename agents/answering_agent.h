@@ -43,7 +43,8 @@ class AnsweringAgent final : public Answerer {
   /// Text goes to `on_text` as it becomes certain: the first tokens are held back until the agent
   /// has decided not to abstain (none with a threshold of 0). Cancelling returns what there is,
   /// with its finish reason. Errors: kInvalidArgument for an empty question or options out of
-  /// range, kNotFound for the collection, those of the store and of generate().
+  /// range, kNotFound for the collection, those of the store and of generate(); with a trace, what
+  /// keeps the run from being recorded.
   Result<Answer> ask(std::string_view question, const AnswerOptions& options = {},
                      const inference::OnText& on_text = {}) override;
 
