@@ -3,11 +3,13 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "agents/answer_graph.h"
 #include "cli/adapter_flags.h"
 #include "cli/answer_output.h"
 #include "cli/batch.h"
 #include "cli/collections.h"
 #include "cli/span_printer.h"
+#include "cli/traces.h"
 #include "cli/verbs.h"
 
 namespace weft::cli {
@@ -22,10 +24,18 @@ struct Options {
   std::string batch;
   std::string prefill;
   bool show_thinking = false;
+  bool mermaid = false;
+  bool dot = false;
   AdapterFlags adapters;
+  RecordFlags recording;
 };
 
 Result<ExitCode> run_ask(Context& context, const Options& options) {
+  if (options.mermaid || options.dot) {
+    WEFT_TRY(program, agents::answer_program());
+    context.console.print(options.mermaid ? program.mermaid() : program.dot());
+    return ExitCode::kDone;
+  }
   if (options.question.empty() == options.batch.empty()) {
     return Error{ErrorCode::kInvalidArgument, "give either QUESTION or --batch FILE"};
   }
@@ -34,7 +44,9 @@ Result<ExitCode> run_ask(Context& context, const Options& options) {
   }
   WEFT_TRY(store, open_store(context));
   WEFT_TRY(answering, open_answering(context, store, options.show_thinking, options.adapters));
+  WEFT_TRY(trace, open_recording(context, options.recording));
   auto asked = answer_options(context);
+  asked.trace = trace.get();
   asked.prefill = options.prefill;
   if (!options.batch.empty()) {
     return run_batch(context, options.batch, kBatchKeys,
@@ -60,6 +72,7 @@ Result<ExitCode> run_ask(Context& context, const Options& options) {
     console.print_json(answer_json(answer, answering.engine));
   } else {
     console.print(answer_text(answer, console));
+    note_recorded(answer, console);
   }
   return answer.finish_reason == inference::FinishReason::kCancelled ? ExitCode::kInterrupted
                                                                      : ExitCode::kDone;
@@ -91,6 +104,10 @@ void add_ask(CLI::App& app, Parsed& parsed) {
       ->type_name("TEXT");
   add_show_thinking(*verb, options->show_thinking);
   add_adapter_flags(*verb, options->adapters);
+  add_record_flags(*verb, options->recording);
+  verb->add_flag("--mermaid", options->mermaid,
+                 "Print how questions are answered as a Mermaid flowchart");
+  verb->add_flag("--dot", options->dot, "Print it as a Graphviz digraph");
   add_answer_settings(*verb, parsed);
   verb->callback([&parsed, options] {
     parsed.action = [options](Context& context) { return run_ask(context, *options); };
