@@ -174,7 +174,9 @@ class Forward::Worker {
   void tap(std::size_t layer, TapPoint point, std::vector<float>& rows) {
     if (!f_.taps_.at(layer, point)) return;
     team_.barrier();
-    if (thread_ == 0) f_.taps_.call(layer, point, rows.data(), rows_);
+    if (thread_ == 0) {
+      f_.taps_.call(layer, point, rows.data(), tap_width(point, config_), rows_);
+    }
     team_.barrier();
   }
 
@@ -379,6 +381,7 @@ class Forward::Worker {
     }
     if (thread_ == 0) keep_rows(queries.tokens);
     team_.barrier();
+    tap(index, TapPoint::kAttentionMix, f_.attended_);
     const std::size_t count = queries.tokens.size();
     const std::size_t width = config_.heads * config_.head_width;
     const QuantisedInput& input =
@@ -511,6 +514,7 @@ class Forward::Worker {
                mine.end - mine.begin);
     }
     team_.barrier();
+    tap(index, TapPoint::kFfnActivation, f_.gate_);
     const QuantisedInput& hidden =
         quantised(scratch_.hidden, f_.hidden_input_, f_.hidden_kinds_, rows, ffn,
                   [&](std::size_t i) { return f_.gate_.data() + i * ffn; });
@@ -580,7 +584,7 @@ void Forward::plan(std::span<const Slice> slices) {
     queries->adapted.clear();
   }
   wanted_.clear();
-  taps_.plan(slices, pass_->layers.back().index, model_.config.width);
+  taps_.plan(slices, pass_->layers.back().index);
   for (const Slice& slice : slices) {
     const auto* adapter = static_cast<const PackedAdapter*>(slice.adapter);
     const std::size_t kept = first_kept(slice, pass_->layers.back().index);
