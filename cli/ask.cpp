@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agents/answer_graph.h"
+#include "agents/remote_answering_agent.h"
 #include "cli/adapter_flags.h"
 #include "cli/answer_output.h"
 #include "cli/batch.h"
@@ -30,6 +31,26 @@ struct Options {
   RecordFlags recording;
 };
 
+using AskLine = std::function<Result<Json>(agents::Answerer& agent, const BatchLine& line)>;
+
+/// Several lines are with the server at once, each for an agent that reads the store for itself.
+Result<ExitCode> ask_lines_remotely(Context& context, const std::string& file, const Remote& remote,
+                                    const AskLine& ask) {
+  std::vector<retrieval::CollectionStore> stores;
+  for (std::size_t i = 0; i < remote.parallel; ++i) {
+    WEFT_TRY(store, open_store(context));
+    stores.push_back(std::move(store));
+  }
+  std::vector<agents::RemoteAnsweringAgent> agents;
+  for (auto& store : stores) {
+    agents.emplace_back(store, *remote.model,
+                        agents::RemoteAgentOptions{.model_name = remote.name});
+  }
+  return run_batch_side_by_side(
+      context, file, kBatchKeys, agents.size(),
+      [&](std::size_t thread, const BatchLine& line) { return ask(agents[thread], line); });
+}
+
 Result<ExitCode> run_ask(Context& context, const Options& options) {
   if (options.mermaid || options.dot) {
     WEFT_TRY(program, agents::answer_program());
@@ -49,20 +70,24 @@ Result<ExitCode> run_ask(Context& context, const Options& options) {
   asked.trace = trace.get();
   asked.prefill = options.prefill;
   if (!options.batch.empty()) {
+    const auto ask = [&](agents::Answerer& agent, const BatchLine& line) -> Result<Json> {
+      WEFT_TRY(question, line.string("question"));
+      auto wanted = asked;
+      if (line.has("prefill")) {
+        WEFT_TRY(prefill, line.string("prefill"));
+        wanted.prefill = std::move(prefill);
+      }
+      WEFT_TRY(answer, agent.ask(question, wanted));
+      if (answer.finish_reason == inference::FinishReason::kCancelled) {
+        return Error{ErrorCode::kCancelled, "interrupted"};
+      }
+      return answer_json(answer, answering.engine);
+    };
+    if (answering.remote) {
+      return ask_lines_remotely(context, options.batch, *answering.remote, ask);
+    }
     return run_batch(context, options.batch, kBatchKeys,
-                     [&](const BatchLine& line) -> Result<Json> {
-                       WEFT_TRY(question, line.string("question"));
-                       auto wanted = asked;
-                       if (line.has("prefill")) {
-                         WEFT_TRY(prefill, line.string("prefill"));
-                         wanted.prefill = std::move(prefill);
-                       }
-                       WEFT_TRY(answer, answering.agent->ask(question, wanted));
-                       if (answer.finish_reason == inference::FinishReason::kCancelled) {
-                         return Error{ErrorCode::kCancelled, "interrupted"};
-                       }
-                       return answer_json(answer, answering.engine);
-                     });
+                     [&](const BatchLine& line) { return ask(*answering.agent, line); });
   }
   Console& console = context.console;
   SpanPrinter printer(console, options.show_thinking);

@@ -2,8 +2,11 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <atomic>
 #include <nlohmann/json.hpp>
+#include <thread>
 
+#include "base/guard.h"
 #include "base/nearest.h"
 #include "cli/text_input.h"
 
@@ -13,6 +16,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kBatchBytesMax = std::size_t{1} << 30;
+constexpr std::size_t kRounds = 4;  // lines a thread between two times of printing
 
 Error wrong_type(const std::string& key, const char* expected) {
   return {ErrorCode::kInvalidArgument, "\"" + key + "\": " + expected + " is needed here"};
@@ -197,6 +201,30 @@ Result<ExitCode> run_batch(Context& context, const std::string& file,
       context, file, known, 1,
       [&](std::span<const BatchLine> lines) -> Result<std::vector<Result<Json>>> {
         return std::vector<Result<Json>>{handler(lines.front())};
+      });
+}
+
+Result<ExitCode> run_batch_side_by_side(Context& context, const std::string& file,
+                                        const std::vector<std::string>& known, std::size_t threads,
+                                        const ThreadedHandler& handler) {
+  return run_batch_groups(
+      context, file, known, threads == 1 ? 1 : kRounds * threads,
+      [&](std::span<const BatchLine> lines) -> Result<std::vector<Result<Json>>> {
+        std::vector<Result<Json>> results(lines.size(),
+                                          Error{ErrorCode::kInternal, "nobody took up this line"});
+        std::atomic<std::size_t> next = 0;
+        const auto work = [&](std::size_t thread) {
+          for (std::size_t i = next++; i < lines.size(); i = next++) {
+            results[i] = guarded([&] { return handler(thread, lines[i]); });
+          }
+        };
+        std::vector<std::jthread> others;
+        for (std::size_t t = 1; t < std::min(threads, lines.size()); ++t) {
+          others.emplace_back(work, t);
+        }
+        work(0);
+        others.clear();  // joins them
+        return results;
       });
 }
 

@@ -62,4 +62,13 @@ Result<ExitCode> run_batch_groups(Context& context, const std::string& file,
                                   const std::vector<std::string>& known, std::size_t lines_max,
                                   const GroupHandler& handler);
 
+/// The same for work that waits, on a server say: `threads` lines are with `handler` at once, each
+/// on a thread of its own, whose number is the first argument. Lines of a few rounds are printed
+/// together, so that a slow one holds up no thread but its own.
+using ThreadedHandler =
+    std::function<Result<nlohmann::ordered_json>(std::size_t thread, const BatchLine& line)>;
+Result<ExitCode> run_batch_side_by_side(Context& context, const std::string& file,
+                                        const std::vector<std::string>& known, std::size_t threads,
+                                        const ThreadedHandler& handler);
+
 }  // namespace weft::cli

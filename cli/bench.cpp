@@ -11,6 +11,7 @@
 #include "base/atomic_file.h"
 #include "cli/bench_report.h"
 #include "cli/models.h"
+#include "cli/remote.h"
 #include "cli/verbs.h"
 #include "cli/whole_number.h"
 #include "inference/benchmark.h"
@@ -200,6 +201,15 @@ Result<bool> is_encoder(const std::filesystem::path& path) {
 
 Result<ExitCode> run_bench(Context& context, const Options& options) {
   WEFT_TRY_VOID(check(options));
+  if (remote_name(context.config)) {
+    return Error{ErrorCode::kUnsupported,
+                 context.config.string("model.name") +
+                     " is a remote model: `weft bench` measures the engine in this process beside "
+                     "this machine's bounds, and knows neither of a server. Measure there, with "
+                     "its own tool (llama-bench for llama-server), or see the `timing` of real "
+                     "requests: weft complete --json --batch FILE --model " +
+                     context.config.string("model.name")};
+  }
   BenchReport report;
   report.model = context.config.string("model.name");
   report.repeat = options.repeat;

@@ -78,14 +78,16 @@ void configure(const Context& context, const inference::Model& model,
 /// What all lines of a run share that changes logits.
 struct Steps {
   std::optional<inference::LogitsStep> peers;
+  std::optional<inference::LogitsStep> blocked;
   AnswerForms forms;
 };
 
 /// Puts the peers first, since the other steps are for the sum, and the form last: what those make
 /// likelier must still fit.
-void surround(const std::optional<inference::LogitsStep>& peers,
-              std::optional<inference::LogitsStep> form, inference::GenerateOptions& options) {
-  if (peers) options.logits.insert(options.logits.begin(), *peers);
+void surround(const Steps& steps, std::optional<inference::LogitsStep> form,
+              inference::GenerateOptions& options) {
+  if (steps.peers) options.logits.insert(options.logits.begin(), *steps.peers);
+  if (steps.blocked) options.logits.push_back(*steps.blocked);
   if (form) options.logits.push_back(*std::move(form));
 }
 
@@ -214,7 +216,7 @@ Result<ExitCode> run_lines(Context& context, const Options& options, const Engin
     WEFT_TRY(prompt, prompt_ids(*loaded.model, request));
     configure(context, *loaded.model, request.generate);
     WEFT_TRY(form, steps.forms.step(line, *loaded.model, request.generate.think));
-    surround(steps.peers, std::move(form), request.generate);
+    surround(steps, std::move(form), request.generate);
     AdapterFlags named = options.adapters;
     if (line.has("adapter")) {
       WEFT_TRY(adapter, line.strings("adapter"));
@@ -268,6 +270,9 @@ Result<ExitCode> run_remotely(Context& context, const Options& options, Request 
   if (!options.logits.bias.empty()) {
     return remote_cannot(context, "--logit-bias", inference::Capability::kLogits);
   }
+  if (!options.logits.blocked_text.empty()) {
+    return remote_cannot(context, "--block-ngrams", inference::Capability::kLogits);
+  }
   if (options.logits.penalties.repeat != 1) {
     return remote_cannot(context, "--repeat-penalty", inference::Capability::kLogits);
   }
@@ -300,9 +305,9 @@ Result<ExitCode> run_complete(Context& context, const Options& options) {
   WEFT_TRY(engine, load_engine(context, {.chat = !options.raw}));
   note_unused_think_flags(context, engine, options.show_thinking);
   WEFT_TRY(peers, peer_step(context, engine, options.peers));
-  if (!options.batch.empty()) {
-    return run_lines(context, options, engine, {std::move(peers), std::move(forms)});
-  }
+  WEFT_TRY(blocked, blocking_step(context, options.logits, engine.model->tokenizer()));
+  Steps steps{std::move(peers), std::move(blocked), std::move(forms)};
+  if (!options.batch.empty()) return run_lines(context, options, engine, std::move(steps));
   WEFT_TRY(adapter, attach_adapters(options.adapters, engine.model));
   WEFT_TRY(session, inference::Session::open(
                         engine.model, {.context_length_max = engine.context_length(context.config),
@@ -310,8 +315,8 @@ Result<ExitCode> run_complete(Context& context, const Options& options) {
 
   WEFT_TRY(prompt, prompt_ids(*engine.model, request));
   configure(context, *engine.model, request.generate);
-  WEFT_TRY(form, forms.step(*engine.model, request.generate.think));
-  surround(peers, std::move(form), request.generate);
+  WEFT_TRY(form, steps.forms.step(*engine.model, request.generate.think));
+  surround(steps, std::move(form), request.generate);
   Console& console = context.console;
   SpanPrinter printer(console, options.show_thinking);
   request.generate.on_think = printer.on_think();

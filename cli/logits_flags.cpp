@@ -7,7 +7,9 @@
 #include <string_view>
 #include <utility>
 
+#include "cli/text_input.h"
 #include "cli/whole_number.h"
+#include "inference/block_ngrams.h"
 #include "inference/momentum.h"
 
 namespace weft::cli {
@@ -20,6 +22,8 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::array kKeys = {"logit_bias",       "repeat_penalty",    "repeat_last_n",
                               "presence_penalty", "frequency_penalty", "momentum"};
+
+constexpr std::size_t kBlockedBytesMax = std::size_t{64} << 20;
 
 template <typename T>
 bool parse(std::string_view text, T& value) {
@@ -101,6 +105,14 @@ void add_logits_flags(CLI::App& verb, LogitsFlags& flags) {
                   "Resist n-grams that come again, by this much (0.2) for each token of them, when "
                   "greedy; 0 = off")
       ->capture_default_str();
+  auto* blocked = verb.add_option("--block-ngrams", flags.blocked_text,
+                                  "A text that isn't to be recited: no --block-ngrams-size tokens "
+                                  "in a row of it are drawn")
+                      ->type_name("FILE");
+  verb.add_option("--block-ngrams-size", flags.blocked_n, "How many tokens in a row are too many")
+      ->capture_default_str()
+      ->check(whole_number)
+      ->needs(blocked);
 }
 
 Result<std::vector<LogitsStep>> logits_steps(const LogitsFlags& flags) {
@@ -122,6 +134,14 @@ Result<std::vector<LogitsStep>> logits_steps(const BatchLine& line, const Logits
   WEFT_TRY(frequency, number("frequency_penalty", flags.penalties.frequency));
   WEFT_TRY(resists, number("momentum", flags.momentum));
   return steps_of(*std::move(bias), {repeat, last, presence, frequency}, resists);
+}
+
+Result<std::optional<LogitsStep>> blocking_step(const Context& context, const LogitsFlags& flags,
+                                                const inference::Tokenizer& tokenizer) {
+  if (flags.blocked_text.empty()) return std::optional<LogitsStep>();
+  WEFT_TRY(text, read_input(context, flags.blocked_text, kBlockedBytesMax));
+  WEFT_TRY(step, inference::block_ngrams(tokenizer.encode(text, false), flags.blocked_n));
+  return std::optional<LogitsStep>(std::move(step));
 }
 
 }  // namespace weft::cli

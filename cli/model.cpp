@@ -278,6 +278,8 @@ void add_model(CLI::App& app, Parsed& parsed) {
   add_model_quantize(*verb, parsed);
   add_model_merge(*verb, parsed);
   add_model_diff(*verb, parsed);
+  add_model_imatrix(*verb, parsed);
+  add_model_adapter(*verb, parsed);
 }
 
 }  // namespace weft::cli

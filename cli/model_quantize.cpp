@@ -155,8 +155,9 @@ void add_model_quantize(CLI::App& model, Parsed& parsed) {
       ->required()
       ->type_name("TYPE");
   add_storage_flags(*verb, options->storage);
-  verb->add_option("--imatrix", options->importance,
-                   "How much each column matters: a GGUF file of llama.cpp's imatrix tool")
+  verb->add_option(
+          "--imatrix", options->importance,
+          "How much each column matters: a file of `weft model imatrix` or llama.cpp's tool")
       ->type_name("FILE");
   verb->add_option("--report", options->report,
                    "Score this text with both: perplexity, KL divergence, size")

@@ -1,5 +1,5 @@
 #pragma once
-// The verbs of `weft model` that write weights, and what they share.
+// The verbs of `weft model` that write weights and what belongs to them, and what they share.
 
 #include <cstdint>
 #include <filesystem>
@@ -23,6 +23,8 @@ void add_model_pack(CLI::App& model, Parsed& parsed);
 void add_model_quantize(CLI::App& model, Parsed& parsed);
 void add_model_merge(CLI::App& model, Parsed& parsed);
 void add_model_diff(CLI::App& model, Parsed& parsed);
+void add_model_imatrix(CLI::App& model, Parsed& parsed);
+void add_model_adapter(CLI::App& model, Parsed& parsed);
 
 /// The GGUF file of a model by name or path. Errors: kNotFound says how to get it.
 Result<inference::GgufFile> open_model_file(const Context& context, const std::string& name);

@@ -1,10 +1,8 @@
 #include "cli/remote_complete.h"
 
 #include <nlohmann/json.hpp>
-#include <thread>
 #include <utility>
 
-#include "base/guard.h"
 #include "cli/json_output.h"
 #include "cli/span_printer.h"
 #include "cli/text_input.h"
@@ -107,18 +105,9 @@ Result<ExitCode> complete_lines_remotely(
     WEFT_TRY_VOID(check_form(answer, schema));
     return result_json(answer, remote);
   };
-  return run_batch_groups(
+  return run_batch_side_by_side(
       context, file, keys, remote.parallel,
-      [&](std::span<const BatchLine> lines) -> Result<std::vector<Result<Json>>> {
-        std::vector<Result<Json>> results(
-            lines.size(), Error{ErrorCode::kInternal, "nobody asked for this line"});
-        std::vector<std::jthread> threads;
-        for (std::size_t i = 0; i < lines.size(); ++i) {
-          threads.emplace_back([&, i] { results[i] = guarded([&] { return one(lines[i]); }); });
-        }
-        threads.clear();  // joins them
-        return results;
-      });
+      [&](std::size_t /*thread*/, const BatchLine& line) { return one(line); });
 }
 
 }  // namespace weft::cli

@@ -15,8 +15,9 @@
 namespace weft::inference {
 namespace {
 
-constexpr std::array<std::string_view, 7> kPointNames = {
-    "layer_in", "attn_norm_out", "attn_out", "ffn_in", "ffn_norm_out", "ffn_out", "layer_out"};
+constexpr std::array<std::string_view, 9> kPointNames = {
+    "layer_in",     "attn_norm_out",  "attn_mix", "attn_out", "ffn_in",
+    "ffn_norm_out", "ffn_activation", "ffn_out",  "layer_out"};
 
 bool is_finite(std::span<const float> values) {
   return std::ranges::all_of(values, [](float v) { return std::isfinite(v); });
@@ -121,6 +122,11 @@ std::string_view to_string(TapPoint point) noexcept {
   return kPointNames[static_cast<std::size_t>(point)];
 }
 
+std::size_t tap_width(TapPoint point, const ModelConfig& config) noexcept {
+  if (point == TapPoint::kAttentionMix) return config.heads * config.head_width;
+  return point == TapPoint::kFfnActivation ? config.ffn_width : config.width;
+}
+
 Result<void> validate(const Hooks& hooks, const ModelConfig& config) {
   WEFT_TRY_VOID(check_all(hooks.taps, "tap ", config));
   WEFT_TRY_VOID(check_all(hooks.scores, "score tap ", config));
@@ -205,7 +211,7 @@ bool HookRun::taps(std::size_t layer, TapPoint point) const noexcept {
 
 bool HookRun::taps_unwanted(std::size_t layer) const noexcept {
   return std::ranges::any_of(hooks_->taps, [&](const Tap& tap) {
-    return tap.layer == layer && tap.point >= TapPoint::kAttentionOut &&
+    return tap.layer == layer && tap.point >= TapPoint::kAttentionMix &&
            tap.rows == Tap::Rows::kAll;
   });
 }

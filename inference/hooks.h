@@ -26,13 +26,17 @@ struct ModelConfig;
 enum class TapPoint : std::uint8_t {
   kLayerIn,           // the residual stream before the layer
   kAttentionNormOut,  // its norm, that q, k and v are made of
+  kAttentionMix,      // the heads' weighted values side by side, that attn_output reads
   kAttentionOut,      // what attention adds to the residual stream
   kFfnIn,             // the residual stream between attention and FFN
   kFfnNormOut,        // its norm, that gate and up read
+  kFfnActivation,     // the activated gate times up, that ffn_down reads
   kFfnOut,            // what the FFN adds
   kLayerOut,          // the residual stream after the layer
 };
 std::string_view to_string(TapPoint point) noexcept;  // "layer_in", "attn_norm_out", ...
+/// Of a row there: the model's width, save for kAttentionMix and kFfnActivation.
+std::size_t tap_width(TapPoint point, const ModelConfig& config) noexcept;
 
 struct TapRows {
   std::size_t layer = 0;
@@ -164,7 +168,7 @@ class HookRun {
   const Hooks& hooks() const noexcept { return *hooks_; }
   /// Whether a tap of the layer sees what is at `point`.
   bool taps(std::size_t layer, TapPoint point) const noexcept;
-  /// Whether one sees rows of the layer from kAttentionOut on whose logits aren't wanted.
+  /// Whether one sees rows of the layer from kAttentionMix on whose logits aren't wanted.
   bool taps_unwanted(std::size_t layer) const noexcept;
   /// Calls the taps there, for rows `values` of which those from `wanted` on are wanted. After an
   /// error nothing is called any more.

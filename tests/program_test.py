@@ -148,18 +148,26 @@ class Program(unittest.TestCase):
                       self.weft("backup", self.home.name + "/data/weft.db", "--overwrite", code=2).stderr)
         self.assertEqual(self.json("collection", "list")["collections"][0]["documents"], 2)
 
-    def write_model(self, name, change=0.0):
-        """A GGUF file of one matrix of 32 x 64 floats, the first row of which is changed."""
+    def write_model(self, name, change=0.0, copies=1):
+        """A GGUF file of one matrix of 32 x 64 floats, times `copies`, the first row of which is changed."""
         def text(string):
             return struct.pack("<Q", len(string)) + string.encode()
         values = [((i * 37) % 101 - 50) / 500 + (change if i < 64 else 0) for i in range(32 * 64)]
         header = b"GGUF" + struct.pack("<IQQ", 3, 1, 2)
         header += text("general.architecture") + struct.pack("<I", 8) + text("llama")
         header += text("tokenizer.ggml.tokens") + struct.pack("<IIQ", 9, 8, 2) + text("a") + text("b")
-        header += text("blk.0.attn_q.weight") + struct.pack("<IQQIQ", 2, 64, 32, 0, 0)
+        header += text("blk.0.attn_q.weight") + struct.pack("<IQQIQ", 2, 64, 32 * copies, 0, 0)
         path = pathlib.Path(self.home.name, name)
-        path.write_bytes(header + bytes(-len(header) % 32) + struct.pack(f"<{len(values)}f", *values))
+        path.write_bytes(header + bytes(-len(header) % 32) + struct.pack(f"<{len(values)}f", *values) * copies)
         return str(path)
+
+    def peak_mib(self, *arguments):
+        """The largest resident set of a run."""
+        process = subprocess.Popen([WEFT, *arguments], env=self.environment(), stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        self.assertEqual(process.returncode, 0, arguments)
+        return usage.ru_maxrss / 1024
 
     def test_models_are_quantised_compared_and_merged(self):
         base, tuned = self.write_model("base.gguf"), self.write_model("tuned.gguf", 0.25)
@@ -184,6 +192,17 @@ class Program(unittest.TestCase):
                                                "--force", code=1).stderr)
         for wrong in (["--method", "median", tuned], ["--method", "task", "--drop", "0.5", tuned], []):
             self.weft("model", "merge", "--base", base, *wrong, "--output", "x", code=2)
+
+    def test_writing_weights_never_holds_a_model(self):
+        base, tuned = (self.write_model(name, change, copies=8000) for name, change in (("base.gguf", 0), ("tuned.gguf", 0.25)))
+        out, delta = self.home.name + "/out.gguf", self.home.name + "/delta.safetensors"
+        self.assertEqual(os.path.getsize(base) >> 20, 62)
+        floor = self.peak_mib("model", "list")
+        for verb in (["quantize", base, out, "--type", "q8_0"],
+                     ["merge", "--base", base, "--method", "task", tuned + ":0.5", base + ":0.5", "--output", out, "--force"],
+                     ["diff", base, tuned, "--output", delta, "--keep", "0.02"],
+                     ["merge", "--base", base, "--delta", delta, "--output", out, "--force"]):
+            self.assertLess(self.peak_mib("model", *verb) - floor, 31, verb)
 
     def test_waiting_for_standard_input_can_be_interrupted(self):
         process = subprocess.Popen([WEFT, "tokenize"], env=self.environment(), stdin=subprocess.PIPE,
@@ -320,6 +339,26 @@ class Program(unittest.TestCase):
         self.assertIn(plain["numerics"].split(",")[0], refused.stderr)
         self.assertEqual(complete("--lora", str(folder), "--lora-any-base")["ids"], changed["ids"])
         self.assertEqual(self.json("model", "inspect", str(folder))["metadata"]["lora_alpha"], "1")
+        wrong = self.json("model", "adapter", str(folder), "--base", MODEL, code=1)
+        self.assertFalse(wrong["goes_with_base"])
+        self.assertIn("0" * 32, wrong["reason"])
+        written = self.json("model", "adapter", str(folder), "--base", MODEL, "--write")
+        self.assertEqual(written["modules"], [{"layer": 0, "linear": "attn_v", "rank": 1, "scale": 1.0}])
+        self.assertEqual((written["scale_rule"], written["parameters"]), ("alpha / rank", 768))
+        self.assertEqual(written["bases"], ["0" * 32, plain["numerics"].split(",")[0]])
+        self.assertEqual(complete("--lora", str(folder))["ids"], changed["ids"])
+        self.assertIn("--base", self.weft("model", "adapter", str(folder), code=2).stderr)
+
+    @unittest.skipUnless(HAS_MODEL, "WEFT_TEST_MODELS has no smollm2-135m.gguf")
+    def test_an_importance_matrix_weights_what_is_quantised(self):
+        text, matrix = (pathlib.Path(self.home.name, name) for name in ("text.txt", "matrix.gguf"))
+        text.write_text("The sea is wide, and the ships that cross it are small. " * 12)
+        made = self.json("model", "imatrix", MODEL, "--text", str(text), "-o", str(matrix), "--ctx", "64", "--windows", "2")
+        self.assertEqual((made["tensors"], made["tokens_read"], made["windows"]), (7 * 30, 126, 2))
+        self.assertIn("--force", self.weft("model", "imatrix", MODEL, "--text", str(text), "-o", str(matrix), code=1).stderr)
+        sizes = self.json("model", "quantize", MODEL, str(matrix.with_name("q.gguf")), "--type", "q4_0", "--imatrix", str(matrix),
+                          "--allow-requantize")
+        self.assertEqual(sizes["tensors_with_importance"], 7 * 30)
 
     @unittest.skipUnless(HAS_MODEL, "WEFT_TEST_MODELS has no smollm2-135m.gguf")
     def test_complete_changes_logits(self):
@@ -333,6 +372,12 @@ class Program(unittest.TestCase):
         mixed = ids("--logit-bias", "66=10000", "--logit-bias", "67=9000", "--frequency-penalty", "600")
         self.assertEqual(mixed, [66, 66, 67, 66, 67, 66, 67, 66, 67, 66, 67, 66])
         self.assertNotEqual(plain, ids("--repeat-penalty", "1.5"))
+        recited = pathlib.Path(self.home.name, "recited.txt")
+        recited.write_text(self.json("complete", "--raw", "One two one two one two", "-n", "12", "-m", MODEL)["text"])
+        parts = ids("--block-ngrams", str(recited), "--block-ngrams-size", "2")
+        self.assertFalse({*zip(plain, plain[1:])} & {*zip(parts, parts[1:])})
+        self.assertEqual(ids("--block-ngrams", str(recited), "--block-ngrams-size", "13"), plain)
+        self.weft("complete", "x", "-m", MODEL, "--block-ngrams-size", "3", code=2)
         batch = pathlib.Path(self.home.name, "batch.jsonl")
         lines = [{"logit_bias": {"66": 10000, "67": 9000}, "frequency_penalty": 600}, {}, {"repeat_penalty": 1.5},
                  {"logit_bias": {"x": 1}}, {"logit_bias": {"1000000": 1}}]

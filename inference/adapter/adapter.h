@@ -6,6 +6,7 @@
 // A manifest beside it says which models it goes with, FILE.manifest.json or the folder's
 // adapter_manifest.json:
 //   {"bases": ["<fingerprint>", ..], "residual_base": true, "initial": "FILE"}
+// (adapter_manifest.h reads and writes it).
 // `bases` are fingerprints of model files (`weft model inspect` shows them; quantised files of one
 // model have different ones). `residual_base` says that the adapter was trained on what is left of
 // the model's weights once its own beginning was subtracted (PiSSA and its kin): on other weights
@@ -36,6 +37,7 @@ struct Adapter {
   std::vector<AdapterModule> modules;  // by layer and linear; those of `initial` follow, negated
   std::vector<std::string> bases;      // fingerprints of models it goes with; empty: not known
   bool has_residual_base = false;      // and no `initial` makes up for it
+  std::string scale_rule;              // how the file gives scales: "alpha / rank"
   std::string digest;                  // 64 hex digits, of the modules
 };
 
@@ -46,5 +48,11 @@ struct Adapter {
 /// another kind of adapter or architecture, layers besides the linear ones, and what PEFT can do
 /// besides (each is named); kResourceExhausted for a rank above kAdapterRankMax.
 Result<Adapter> read_adapter(const std::filesystem::path& path, const ModelConfig& config);
+
+/// Whether it may act on the model of that fingerprint(); `model` is for the message. Errors:
+/// kInvalidArgument where its manifest names other models, or it wants a residual base that no
+/// manifest names.
+Result<void> check_base(const Adapter& adapter, const std::string& fingerprint,
+                        const std::filesystem::path& model);
 
 }  // namespace weft::inference

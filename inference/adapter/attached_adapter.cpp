@@ -15,27 +15,6 @@ namespace {
 
 constexpr std::size_t kIdDigits = 32;
 
-Result<void> check_base(const Adapter& adapter, const Model& model) {
-  const std::string& present = model.numerics().weights;
-  if (std::ranges::find(adapter.bases, present) != adapter.bases.end()) return {};
-  const std::string ask = "; attach it there, or allow another base if you know better";
-  if (!adapter.bases.empty()) {
-    return Error{ErrorCode::kInvalidArgument, "adapter " + adapter.source +
-                                                  " was made for a model of fingerprint " +
-                                                  adapter.bases.front() + ", but this one, " +
-                                                  model.path().string() + ", has " + present + ask};
-  }
-  if (adapter.has_residual_base) {
-    return Error{ErrorCode::kInvalidArgument,
-                 "adapter " + adapter.source +
-                     " was trained on a residual of its model's weights, and no manifest beside it "
-                     "names the fingerprint of that residual (\"bases\"), or the adapter that was "
-                     "subtracted (\"initial\"); on other weights it is noise" +
-                     ask};
-  }
-  return {};
-}
-
 Result<void> check_shape(const LowRank& change, const ModelConfig& config) {
   const LinearShape shape = linear_shape(change.linear, config);
   if (change.layer < config.layers && change.rank != 0 &&
@@ -84,7 +63,9 @@ Result<std::shared_ptr<const AttachedAdapter>> AttachedAdapter::attach(
       return Error{ErrorCode::kInvalidArgument,
                    "the scale of adapter " + adapter->source + " isn't finite"};
     }
-    if (!options.allows_other_base) WEFT_TRY_VOID(check_base(*adapter, *model));
+    if (!options.allows_other_base) {
+      WEFT_TRY_VOID(check_base(*adapter, model->numerics().weights, model->path()));
+    }
     for (const AdapterModule& module : adapter->modules) {
       const LowRank& change = module.change;
       if (auto fits = check_shape(change, model->config()); !fits) {

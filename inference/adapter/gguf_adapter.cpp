@@ -89,6 +89,7 @@ Result<Adapter> read_gguf_adapter(const std::filesystem::path& path, const Model
     WEFT_TRY_VOID(add_half(tensors, place->layer, place->linear, place->is_a, tensor, config));
   }
   Adapter adapter;
+  adapter.scale_rule = alpha == 0 ? "1" : "alpha / rank";
   for (const auto& [place, halves] : tensors) {
     WEFT_TRY(change, read_low_rank(file, place, halves, config));
     // No alpha, or one of 0, is llama.cpp's way to say that B holds the scale already.

@@ -204,6 +204,7 @@ Result<Adapter> read_peft_adapter(const std::filesystem::path& folder, const Mod
   }
   Adapter adapter;
   adapter.has_residual_base = settings.has_residual_base;
+  adapter.scale_rule = settings.is_rank_stabilised ? "alpha / sqrt(rank)" : "alpha / rank";
   for (const auto& [place, halves] : tensors) {
     WEFT_TRY(change, read_low_rank(file, place, halves, config));
     WEFT_TRY(scale, scale_of(settings, names[place], change.rank));

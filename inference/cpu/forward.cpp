@@ -64,7 +64,7 @@ void Forward::plan(std::span<const Slice> slices) {
     queries->adapted.clear();
   }
   wanted_.clear();
-  taps_.plan(slices, pass_->layers.back().index, model_.config.width);
+  taps_.plan(slices, pass_->layers.back().index);
   std::vector<std::size_t> ends;  // what each slice's cache will hold
   for (std::size_t s = 0; s < slices.size(); ++s) {
     const Slice& slice = slices[s];

@@ -116,7 +116,9 @@ const QuantisedInput& Forward::Worker::branch_input(std::size_t layer, TapPoint 
 void Forward::Worker::tap(std::size_t layer, TapPoint point, std::vector<float>& rows) {
   if (!f_.taps_.at(layer, point)) return;
   team_.barrier();
-  if (thread_ == 0) f_.taps_.call(layer, point, rows.data(), rows_);
+  if (thread_ == 0) {
+    f_.taps_.call(layer, point, rows.data(), tap_width(point, config_), rows_);
+  }
   team_.barrier();
 }
 
@@ -359,6 +361,7 @@ void Forward::Worker::attend(const LayerWeights& layer, std::size_t index, const
   }
   if (thread_ == 0) keep_rows(queries.tokens);
   team_.barrier();
+  tap(index, TapPoint::kAttentionMix, f_.attended_);
   const std::size_t count = queries.tokens.size();
   const std::size_t width = config_.heads * config_.head_width;
   const QuantisedInput& input =
@@ -391,6 +394,7 @@ void Forward::Worker::feed_forward(const LayerWeights& layer, std::size_t index,
              mine.end - mine.begin);
   }
   team_.barrier();
+  tap(index, TapPoint::kFfnActivation, f_.gate_);
   const QuantisedInput& hidden =
       quantised(scratch_.hidden, f_.hidden_input_, f_.hidden_kinds_, rows, ffn,
                 [&](std::size_t i) { return f_.gate_.data() + i * ffn; });

@@ -9,8 +9,7 @@ std::size_t first_kept(const Slice& slice, std::size_t last) noexcept {
   return all ? 0 : slice.first_wanted;
 }
 
-void StepTaps::plan(std::span<const Slice> slices, std::size_t last, std::size_t width) {
-  width_ = width;
+void StepTaps::plan(std::span<const Slice> slices, std::size_t last) {
   has_scores_ = false;
   requests_.clear();
   std::size_t row = 0;
@@ -45,14 +44,15 @@ bool StepTaps::any(std::size_t layer, TapPoint point) const noexcept {
                              [&](const Request& r) { return r.run->taps(layer, point); });
 }
 
-void StepTaps::call(std::size_t layer, TapPoint point, float* rows, Rows which) const noexcept {
+void StepTaps::call(std::size_t layer, TapPoint point, float* rows, std::size_t width,
+                    Rows which) const noexcept {
   const bool only_kept = which == Rows::kKept;
   for (const Request& r : requests_) {
     const std::size_t skipped = only_kept ? r.kept : 0;
     if (skipped == r.rows) continue;
-    const std::span values(rows + (only_kept ? r.kept_row : r.row) * width_,
-                           (r.rows - skipped) * width_);
-    r.run->call({layer, point, r.position + skipped, width_, values}, r.wanted - skipped, values);
+    const std::span values(rows + (only_kept ? r.kept_row : r.row) * width,
+                           (r.rows - skipped) * width);
+    r.run->call({layer, point, r.position + skipped, width, values}, r.wanted - skipped, values);
   }
 }
 

@@ -19,15 +19,16 @@ std::size_t first_kept(const Slice& slice, std::size_t last) noexcept;
 class StepTaps {
  public:
   /// Before the caches grow.
-  void plan(std::span<const Slice> slices, std::size_t last, std::size_t width);
+  void plan(std::span<const Slice> slices, std::size_t last);
 
   bool at(std::size_t layer, TapPoint point) const noexcept {
     return !requests_.empty() && any(layer, point);
   }
-  /// Of one thread, while no other touches `rows`, (.., width): those of the step, or those alone
-  /// that were kept.
+  /// Of one thread, while no other touches `rows`, each `width` wide: those of the step, or those
+  /// alone that were kept.
   enum class Rows : std::uint8_t { kStep, kKept };
-  void call(std::size_t layer, TapPoint point, float* rows, Rows which) const noexcept;
+  void call(std::size_t layer, TapPoint point, float* rows, std::size_t width,
+            Rows which) const noexcept;
 
   /// Wanted rows of the step whose scores are tapped in a layer, each with one kind of them.
   struct ScoreRow {
@@ -50,7 +51,6 @@ class StepTaps {
   };
   bool any(std::size_t layer, TapPoint point) const noexcept;
 
-  std::size_t width_ = 0;
   bool has_scores_ = false;
   std::vector<Request> requests_;  // only those with taps
 };

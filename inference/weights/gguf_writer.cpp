@@ -11,6 +11,7 @@ namespace {
 constexpr std::uint32_t kMagic = 0x46554747;  // "GGUF"
 constexpr std::uint32_t kU32 = 4;             // ids of value types
 constexpr std::uint32_t kString = 8;
+constexpr std::uint32_t kArray = 9;
 constexpr std::uint64_t kAlignmentDefault = 32;
 constexpr std::string_view kAlignmentKey = "general.alignment";
 constexpr std::size_t kTensorNameBytesMax = 63;
@@ -92,6 +93,16 @@ void GgufMetadata::set_string(std::string_view key, std::string_view value) {
   append_string(encoded, key);
   append_number(encoded, kString);
   append_string(encoded, value);
+  put(key, std::move(encoded));
+}
+
+void GgufMetadata::set_strings(std::string_view key, std::span<const std::string> values) {
+  std::vector<std::byte> encoded;
+  append_string(encoded, key);
+  append_number(encoded, kArray);
+  append_number(encoded, kString);
+  append_number(encoded, std::uint64_t{values.size()});
+  for (const std::string& value : values) append_string(encoded, value);
   put(key, std::move(encoded));
 }
 

@@ -28,6 +28,7 @@ class GgufMetadata {
   /// Sets a key in its place, or adds it at the end.
   void set_u32(std::string_view key, std::uint32_t value);
   void set_string(std::string_view key, std::string_view value);
+  void set_strings(std::string_view key, std::span<const std::string> values);
   void erase(std::string_view key);
 
   std::uint32_t version() const noexcept { return version_; }

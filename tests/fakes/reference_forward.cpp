@@ -229,21 +229,23 @@ Result<void> attention(const GgufFile& file, std::size_t layer, const Config& co
   WEFT_TRY_VOID(norm_if_there(file, block + "attn_q_norm.weight", width, config, q));
   WEFT_TRY_VOID(norm_if_there(file, block + "attn_k_norm.weight", width, config, k));
   const Positions turns = positions_of(config, layer, options.hooks);
-  Rows branch;
+  Rows mixed;
   for (std::size_t position = 0; position < residual.size(); ++position) {
     Vector far = q[position];
     rotate(far, std::min(position, turns.sink_distance_max), config, turns);
     rotate(q[position], position, config, turns);
     rotate(k[position], position, config, turns);
-    Vector mixed(q_width, 0.0);
+    mixed.emplace_back(q_width, 0.0);
     for (std::size_t head = 0; head < config.heads; ++head) {
-      attend_head(head, position, turns, q[position], far, k, v, config, mixed,
+      attend_head(head, position, turns, q[position], far, k, v, config, mixed.back(),
                   [&](const Vector& products, const Vector& weights) {
                     if (options.scores) options.scores(layer, position, head, products, weights);
                   });
     }
-    branch.push_back(multiply(output, mixed));
   }
+  at_point(TapPoint::kAttentionMix, mixed);
+  Rows branch;
+  for (const Vector& x : mixed) branch.push_back(multiply(output, x));
   WEFT_TRY_VOID(
       norm_if_there(file, block + "post_attention_norm.weight", config.width, config, branch));
   at_point(TapPoint::kAttentionOut, branch);
@@ -266,15 +268,18 @@ Result<void> feed_forward(const GgufFile& file, const std::string& block, const 
   Rows normed;
   for (const Vector& x : residual) normed.push_back(rms_norm(x, norm, config.epsilon));
   at_point(TapPoint::kFfnNormOut, normed);
-  Rows branch;
+  Rows activated;
   for (const Vector& x : normed) {
-    Vector hidden = multiply(gate, x);
+    activated.push_back(multiply(gate, x));
     const Vector factor = multiply(up, x);
-    for (std::size_t i = 0; i < hidden.size(); ++i) {
-      hidden[i] = activation(hidden[i], config) * factor[i];
+    for (std::size_t i = 0; i < factor.size(); ++i) {
+      double& hidden = activated.back()[i];
+      hidden = activation(hidden, config) * factor[i];
     }
-    branch.push_back(multiply(down, hidden));
   }
+  at_point(TapPoint::kFfnActivation, activated);
+  Rows branch;
+  for (const Vector& x : activated) branch.push_back(multiply(down, x));
   WEFT_TRY_VOID(norm_if_there(file, block + "post_ffw_norm.weight", config.width, config, branch));
   at_point(TapPoint::kFfnOut, branch);
   for (std::size_t i = 0; i < residual.size(); ++i) add_to(residual[i], branch[i]);

@@ -19,9 +19,11 @@
 namespace weft::inference {
 namespace {
 
-constexpr std::array kPoints = {
-    TapPoint::kLayerIn,    TapPoint::kAttentionNormOut, TapPoint::kAttentionOut, TapPoint::kFfnIn,
-    TapPoint::kFfnNormOut, TapPoint::kFfnOut,           TapPoint::kLayerOut};
+constexpr std::array kPoints = {TapPoint::kLayerIn,       TapPoint::kAttentionNormOut,
+                                TapPoint::kAttentionMix,  TapPoint::kAttentionOut,
+                                TapPoint::kFfnIn,         TapPoint::kFfnNormOut,
+                                TapPoint::kFfnActivation, TapPoint::kFfnOut,
+                                TapPoint::kLayerOut};
 
 using Place = std::pair<std::size_t, TapPoint>;
 /// The rows seen at a point, by position.

@@ -444,6 +444,50 @@ TEST_CASE("a file is copied into the store under its own or another name") {
   CHECK(fs::exists(f.models() / "other.gguf"));
 }
 
+TEST_CASE("a model that is made here appears whole, or not at all") {
+  Fixture f;
+  ModelStore store = f.store();
+  std::size_t calls = 0;
+  const auto writer = [&](const std::string& text) {
+    return [&calls, text](const fs::path& path) -> Result<void> {
+      ++calls;
+      write_file(path, text);
+      return {};
+    };
+  };
+  const auto made = store.make("small", "quantize:big --type q4_0", writer(f.bytes));
+  REQUIRE(made);
+  CHECK(made->present);
+  CHECK(made->source == "quantize:big --type q4_0");
+  CHECK(made->sha256 == sha_of(f.bytes));
+  CHECK(read_file(made->path) == f.bytes);
+  CHECK(store.path_of("small").value() == made->path);
+  CHECK(store.verify("small"));
+  // The same again isn't a pull that finds what it wants: nobody knows what `write` would do.
+  CHECK(store.make("small", "quantize:big --type q4_0", writer(f.bytes)).error().code ==
+        ErrorCode::kAlreadyExists);
+  write_file(f.models() / "mine.gguf", "GGUF mine");
+  CHECK(store.make("mine", "merge:a b", writer(f.bytes)).error().code == ErrorCode::kAlreadyExists);
+  CHECK(store.make("../x", "merge:a b", writer(f.bytes)).error().code ==
+        ErrorCode::kInvalidArgument);
+  CHECK(calls == 1);
+
+  CHECK(store.make("other", "merge:a b", writer("no model")).error().code == ErrorCode::kCorrupt);
+  const auto failed = store.make("other", "merge:a b", [](const fs::path& path) -> Result<void> {
+    write_file(path, "GGUF half");
+    return Error{ErrorCode::kResourceExhausted, "the disk is full"};
+  });
+  CHECK(failed.error().message == "the disk is full");
+  std::stop_source stop;
+  stop.request_stop();
+  CHECK(
+      store.make("other", "merge:a b", writer(f.bytes), {.stop = stop.get_token()}).error().code ==
+      ErrorCode::kCancelled);
+  CHECK_FALSE(fs::exists(f.models() / "other.gguf"));
+  CHECK(store.path_of("other").error().code == ErrorCode::kNotFound);
+  CHECK(read_file(store.make("other", "merge:a b", writer(f.bytes))->path) == f.bytes);
+}
+
 TEST_CASE("what is in the way is never overwritten") {
   Fixture f;
   const fs::path a = f.dir / "a.gguf";
