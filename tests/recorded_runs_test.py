@@ -115,7 +115,7 @@ class RecordedRuns(unittest.TestCase):
         self.assertIn(f"run {fork} is a fork of {run}", done.stderr)
         self.assertEqual(self.json("replay", fork)["result"], "a! c?...")
         again = self.json("fork", fork, "--set", "grown[1]/more=x")
-        self.assertEqual((again["result"], again["parent"]), ("x.", fork))
+        self.assertEqual((again["result"], again["parent"], again["usage"]["cached_tokens"]), ("x.", fork, 0))
         attempts = {node["node"]: node["attempts"] for node in again["nodes"]}
         self.assertEqual((attempts["each/loud"], attempts["grown/more"]), (0, 1))
         self.assertEqual(self.json("fork", run, "-i", "dot=;")["result"], "a! b!;;;")
