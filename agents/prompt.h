@@ -4,6 +4,7 @@
 // prefix with the one before.
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,9 +18,24 @@
 
 namespace weft::agents {
 
-/// The message that asks `question` over the first `count` passages.
+/// A piece of a prompt: text of its own, or where else its text stands.
+struct PromptSpan {
+  enum class Source { kText, kQuestion, kTurn, kHeading, kPassage };
+  Source source = Source::kText;
+  std::string text;       // of kText
+  std::size_t index = 0;  // of the history's message, or of the passage
+
+  friend bool operator==(const PromptSpan&, const PromptSpan&) = default;
+};
+
+/// The message that asks a question over some passages.
+std::vector<PromptSpan> message_spans(std::span<const retrieval::PassageHit> passages);
 std::string answer_message(std::string_view question,
-                           const std::vector<retrieval::PassageHit>& passages, std::size_t count);
+                           std::span<const retrieval::PassageHit> passages);
+
+/// What the model is given: the last `turns` of a history of `messages`, then that message.
+std::vector<PromptSpan> prompt_spans(std::span<const retrieval::PassageHit> passages,
+                                     std::size_t messages, std::size_t turns);
 
 struct AnswerPrompt {
   std::vector<inference::TokenId> ids;
@@ -40,6 +56,12 @@ struct PromptOptions {
 Result<AnswerPrompt> answer_prompt(const inference::Model& model, std::string_view question,
                                    const std::vector<retrieval::PassageHit>& passages,
                                    const std::vector<inference::ChatMessage>& history,
+                                   const PromptOptions& options);
+
+/// The prompt over all of these passages and turns, however long it is. `tokens_max` isn't used.
+Result<AnswerPrompt> encode_prompt(const inference::Model& model, std::string_view question,
+                                   std::span<const retrieval::PassageHit> passages,
+                                   std::span<const inference::ChatMessage> history,
                                    const PromptOptions& options);
 
 /// The same request without any passage: what the model makes of the question on its own. Pass the

@@ -1,19 +1,24 @@
 #pragma once
 // Answers a question from a collection of documents as AnsweringAgent does, with a model behind a
-// network. What such a model can't tell is said, not guessed: it doesn't score questions, so the
-// confidence rests on the other evidence; where the server gives no log-probabilities either, there
-// is none, and the agent doesn't abstain for lack of it.
+// network: it runs the same graph. What such a model can't tell is said, not guessed; see
+// RemoteAnswerModel.
 
+#include <string>
 #include <string_view>
 
-#include "agents/answering_agent.h"
+#include "agents/answer.h"
+#include "agents/remote_answer_model.h"
+#include "base/clock.h"
+#include "base/log.h"
 #include "inference/remote/remote_model.h"
+#include "retrieval/collection_store.h"
 
 namespace weft::agents {
 
 struct RemoteAgentOptions {
   Logger* log = nullptr;         // told of each step; null is silent
   const Clock* clock = nullptr;  // null is the system's
+  std::string model_name = {};   // the model's, for people who read traces
 };
 
 /// Needs itself alone; several, on threads of their own, may share a model.
@@ -22,7 +27,7 @@ class RemoteAnsweringAgent final : public Answerer {
   /// Borrows both.
   RemoteAnsweringAgent(retrieval::CollectionStore& store, const inference::RemoteModel& model,
                        const RemoteAgentOptions& options = {})
-      : store_(store), model_(model), options_(options) {}
+      : store_(store), model_(model, options.model_name), options_(options) {}
 
   /// As AnsweringAgent::ask(). Turns of the history, then passages, are left out until the server's
   /// context holds the prompt. `max_tokens` counts thinking too. Errors: those of the store and of
@@ -31,12 +36,8 @@ class RemoteAnsweringAgent final : public Answerer {
                      const inference::OnText& on_text = {}) override;
 
  private:
-  Result<void> generate(std::string_view question, const AnswerOptions& options,
-                        const inference::OnText& on_text, const Clock& clock, SteadyTime start,
-                        Answer& answer);
-
   retrieval::CollectionStore& store_;
-  const inference::RemoteModel& model_;
+  RemoteAnswerModel model_;
   RemoteAgentOptions options_;
 };
 

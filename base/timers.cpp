@@ -6,8 +6,7 @@
 
 namespace weft {
 
-SystemTimers::SystemTimers(TaskFailure on_failure)
-    : on_failure_(std::move(on_failure)), thread_([this] { run(); }) {}
+SystemTimers::SystemTimers(TaskFailure on_failure) : on_failure_(std::move(on_failure)) {}
 
 SystemTimers::~SystemTimers() {
   {
@@ -15,7 +14,7 @@ SystemTimers::~SystemTimers() {
     closing_ = true;
   }
   wake_.notify_all();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
   // What a task owns may still cancel others while it ends.
   std::map<Id, Task> dropped;
   dropped.swap(tasks_);
@@ -23,6 +22,7 @@ SystemTimers::~SystemTimers() {
 
 Timers::Id SystemTimers::at(SteadyTime when, Task task) {
   const std::lock_guard lock(mutex_);
+  if (!closing_ && !thread_.joinable()) thread_ = std::thread([this] { run(); });
   const Id id{when, next_++};
   tasks_.emplace(id, std::move(task));
   if (tasks_.begin()->first == id) wake_.notify_all();

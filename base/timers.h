@@ -30,7 +30,7 @@ class Timers {
   virtual bool cancel(Id id) = 0;
 };
 
-/// On real time, on a thread of its own. Thread-safe.
+/// On real time, on a thread of its own that the first task starts. Thread-safe.
 class SystemTimers final : public Timers {
  public:
   /// `on_failure` hears what tasks throw; see Lane.

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "agents/answer_run.h"
 #include "agents/remote_answering_agent.h"
 #include "cli/collections.h"
 #include "cli/json_output.h"
@@ -36,7 +37,8 @@ Result<Answering> open_answering(Context& context, retrieval::CollectionStore& s
   if (remote_name(context.config)) {
     WEFT_TRY(remote, open_remote(context));
     made.engine.name = remote.name;
-    made.agent = std::make_unique<agents::RemoteAnsweringAgent>(store, *remote.model);
+    made.agent = std::make_unique<agents::RemoteAnsweringAgent>(
+        store, *remote.model, agents::RemoteAgentOptions{.model_name = remote.name});
     made.remote = std::move(remote);
     return made;
   }
@@ -47,7 +49,8 @@ Result<Answering> open_answering(Context& context, retrieval::CollectionStore& s
                       store, engine.model,
                       {.context_length_max = engine.context_length(context.config),
                        .prefixes = engine.prefixes.get(),
-                       .adapter = std::move(adapter)}));
+                       .adapter = std::move(adapter),
+                       .model_name = engine.name}));
   made.agent = std::make_unique<agents::AnsweringAgent>(std::move(agent));
   made.engine = std::move(engine);
   return made;
@@ -104,6 +107,7 @@ Json answer_json(const agents::Answer& answer, const Engine& engine) {
   }
   if (!answer.thinking.empty()) json["thinking"] = answer.thinking;
   if (answer.abstained) json["withheld"] = answer.withheld;
+  if (!answer.run.empty()) json["run"] = answer.run;
   return json;
 }
 
@@ -141,6 +145,27 @@ std::string answer_text(const agents::Answer& answer, const Console& console) {
              fixed(answer.timing.decode_tokens_per_s(answer.usage), 1) + " tokens/s";
   }
   return text + "\n" + console.dim(speed) + "\n";
+}
+
+void note_recorded(const agents::Answer& answer, Console& console) {
+  if (!answer.run.empty() && console.err_is_terminal()) {
+    console.note("recorded as run " + answer.run);
+  }
+}
+
+Result<ExitCode> print_recorded_answer(Context& context, planner::Trace& trace,
+                                       const std::string& run) {
+  WEFT_TRY(answer, agents::replay_answer(trace, run));
+  WEFT_TRY(model, trace.note(run, agents::kModelNote));
+  Engine engine;
+  engine.name = model.value_or("");
+  Console& console = context.console;
+  if (console.json_result()) {
+    console.print_json(answer_json(answer, engine));
+  } else {
+    console.print(answer.text + answer_text(answer, console));
+  }
+  return ExitCode::kDone;
 }
 
 }  // namespace weft::cli

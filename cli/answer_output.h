@@ -1,5 +1,5 @@
 #pragma once
-// What `ask` and `chat` share: the agent they run and how its answers are printed.
+// What `ask`, `chat` and `replay` share: the agent that is run and how its answers are printed.
 
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
@@ -11,6 +11,7 @@
 #include "cli/context.h"
 #include "cli/remote.h"
 #include "cli/verbs.h"
+#include "planner/trace.h"
 
 namespace weft::cli {
 
@@ -30,9 +31,15 @@ Result<Answering> open_answering(Context& context, retrieval::CollectionStore& s
 agents::AnswerOptions answer_options(const Context& context);
 
 /// {answer, abstained, confidence, citations, passages, usage, timing, kv_bytes, model}; with a
-/// confidence of null a confidence_reason.
+/// confidence of null a confidence_reason; of one that was recorded its run.
 nlohmann::ordered_json answer_json(const agents::Answer& answer, const Engine& engine);
 /// What follows the streamed answer: citations, passages, speed.
 std::string answer_text(const agents::Answer& answer, const Console& console);
+/// Tells people which run it was.
+void note_recorded(const agents::Answer& answer, Console& console);
+
+/// Prints what a recorded run answered. Errors: those of agents::replay_answer().
+Result<ExitCode> print_recorded_answer(Context& context, planner::Trace& trace,
+                                       const std::string& run);
 
 }  // namespace weft::cli

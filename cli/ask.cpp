@@ -1,14 +1,17 @@
 // `weft ask`: a question answered from a collection, with citations.
 
 #include <CLI/CLI.hpp>
+#include <deque>
 #include <nlohmann/json.hpp>
 
+#include "agents/answer_graph.h"
 #include "agents/remote_answering_agent.h"
 #include "cli/adapter_flags.h"
 #include "cli/answer_output.h"
 #include "cli/batch.h"
 #include "cli/collections.h"
 #include "cli/span_printer.h"
+#include "cli/traces.h"
 #include "cli/verbs.h"
 
 namespace weft::cli {
@@ -23,7 +26,10 @@ struct Options {
   std::string batch;
   std::string prefill;
   bool show_thinking = false;
+  bool mermaid = false;
+  bool dot = false;
   AdapterFlags adapters;
+  RecordFlags recording;
 };
 
 using AskLine = std::function<Result<Json>(agents::Answerer& agent, const BatchLine& line)>;
@@ -36,14 +42,20 @@ Result<ExitCode> ask_lines_remotely(Context& context, const std::string& file, c
     WEFT_TRY(store, open_store(context));
     stores.push_back(std::move(store));
   }
-  std::vector<agents::RemoteAnsweringAgent> agents;
-  for (auto& store : stores) agents.emplace_back(store, *remote.model);
+  std::deque<agents::RemoteAnsweringAgent> agents;  // which can't be moved
+  const agents::RemoteAgentOptions agent_options{.model_name = remote.name};
+  for (auto& store : stores) agents.emplace_back(store, *remote.model, agent_options);
   return run_batch_side_by_side(
       context, file, kBatchKeys, agents.size(),
       [&](std::size_t thread, const BatchLine& line) { return ask(agents[thread], line); });
 }
 
 Result<ExitCode> run_ask(Context& context, const Options& options) {
+  if (options.mermaid || options.dot) {
+    WEFT_TRY(program, agents::answer_program());
+    context.console.print(options.mermaid ? program.mermaid() : program.dot());
+    return ExitCode::kDone;
+  }
   if (options.question.empty() == options.batch.empty()) {
     return Error{ErrorCode::kInvalidArgument, "give either QUESTION or --batch FILE"};
   }
@@ -52,7 +64,9 @@ Result<ExitCode> run_ask(Context& context, const Options& options) {
   }
   WEFT_TRY(store, open_store(context));
   WEFT_TRY(answering, open_answering(context, store, options.show_thinking, options.adapters));
+  WEFT_TRY(trace, open_recording(context, options.recording));
   auto asked = answer_options(context);
+  asked.trace = trace.get();
   asked.prefill = options.prefill;
   if (!options.batch.empty()) {
     const auto ask = [&](agents::Answerer& agent, const BatchLine& line) -> Result<Json> {
@@ -82,6 +96,7 @@ Result<ExitCode> run_ask(Context& context, const Options& options) {
     console.print_json(answer_json(answer, answering.engine));
   } else {
     console.print(answer_text(answer, console));
+    note_recorded(answer, console);
   }
   return answer.finish_reason == inference::FinishReason::kCancelled ? ExitCode::kInterrupted
                                                                      : ExitCode::kDone;
@@ -113,6 +128,10 @@ void add_ask(CLI::App& app, Parsed& parsed) {
       ->type_name("TEXT");
   add_show_thinking(*verb, options->show_thinking);
   add_adapter_flags(*verb, options->adapters);
+  add_record_flags(*verb, options->recording);
+  verb->add_flag("--mermaid", options->mermaid,
+                 "Print how questions are answered as a Mermaid flowchart");
+  verb->add_flag("--dot", options->dot, "Print it as a Graphviz digraph");
   add_answer_settings(*verb, parsed);
   verb->callback([&parsed, options] {
     parsed.action = [options](Context& context) { return run_ask(context, *options); };

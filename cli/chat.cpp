@@ -10,6 +10,7 @@
 #include "cli/answer_output.h"
 #include "cli/collections.h"
 #include "cli/span_printer.h"
+#include "cli/traces.h"
 #include "cli/verbs.h"
 
 namespace weft::cli {
@@ -22,6 +23,7 @@ constexpr std::size_t kTurnsMax = 16;  // question and answer pairs that are kep
 struct Options {
   bool show_thinking = false;
   AdapterFlags adapters;
+  RecordFlags recording;
 };
 
 enum class Input { kLine, kEnd, kInterrupted };
@@ -69,7 +71,9 @@ Result<ExitCode> run_chat(Context& context, const Options& chat) {
     console.note("Ask about the documents in \"" + context.config.string("retrieval.collection") +
                  "\". /clear forgets the conversation; /quit or Ctrl-D ends it.");
   }
+  WEFT_TRY(trace, open_recording(context, chat.recording));
   auto options = answer_options(context);
+  options.trace = trace.get();
   LineReader reader;
   std::string line;
   for (;;) {
@@ -80,6 +84,7 @@ Result<ExitCode> run_chat(Context& context, const Options& chat) {
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
     if (line == "/clear") {
       options.history.clear();
+      options.history_sources.clear();
       continue;
     }
     SpanPrinter printer(console, chat.show_thinking);
@@ -90,6 +95,7 @@ Result<ExitCode> run_chat(Context& context, const Options& chat) {
       console.print_json(answer_json(*answer, answering.engine));
     } else {
       console.print(answer_text(*answer, console));
+      note_recorded(*answer, console);
     }
     if (answer->finish_reason == inference::FinishReason::kCancelled) {
       return ExitCode::kInterrupted;
@@ -98,6 +104,8 @@ Result<ExitCode> run_chat(Context& context, const Options& chat) {
     if (answer->abstained) continue;
     options.history.push_back({"user", line});
     options.history.push_back({"assistant", answer->text});
+    // What is in turns that are dropped may be in the answers to those after them.
+    for (const auto& passage : answer->passages) options.history_sources.insert(passage.source);
     if (options.history.size() > 2 * kTurnsMax) {
       options.history.erase(options.history.begin(), options.history.begin() + 2);
     }
@@ -111,6 +119,7 @@ void add_chat(CLI::App& app, Parsed& parsed) {
   const auto options = std::make_shared<Options>();
   add_show_thinking(*verb, options->show_thinking);
   add_adapter_flags(*verb, options->adapters);
+  add_record_flags(*verb, options->recording);
   add_answer_settings(*verb, parsed);
   verb->callback([&parsed, options] {
     parsed.action = [options](Context& context) { return run_chat(context, *options); };

@@ -19,6 +19,7 @@
 
 namespace weft::cli {
 
+void add_model_pack(CLI::App& model, Parsed& parsed);
 void add_model_quantize(CLI::App& model, Parsed& parsed);
 void add_model_merge(CLI::App& model, Parsed& parsed);
 void add_model_diff(CLI::App& model, Parsed& parsed);

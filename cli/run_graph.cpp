@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "agents/answer_run.h"
+#include "cli/answer_output.h"
 #include "cli/graph_inputs.h"
 #include "cli/graph_machine.h"
 #include "cli/graph_progress.h"
@@ -196,6 +198,13 @@ Result<ExitCode> go_on(Context& context, const Options& options, bool replays) {
                  "run " + recorded.id + " is redacted: a document that it used was forgotten"};
   }
   WEFT_TRY(text, trace->note(recorded.id, kFileNote));
+  WEFT_TRY(kind, trace->note(recorded.id, agents::kProgramNote));
+  if (kind == agents::kAnswerProgram) {
+    if (replays) return print_recorded_answer(context, *trace, recorded.id);
+    return Error{ErrorCode::kUnsupported, "run " + recorded.id +
+                                              " is an answer to a question: ask again, or "
+                                              "`weft replay` what was answered"};
+  }
   if (!text) {
     return Error{ErrorCode::kUnsupported,
                  "run " + recorded.id +

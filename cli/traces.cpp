@@ -1,6 +1,21 @@
 #include "cli/traces.h"
 
+#include <CLI/CLI.hpp>
+
 namespace weft::cli {
+
+void add_record_flags(CLI::App& verb, RecordFlags& flags) {
+  verb.add_flag("--record", flags.record,
+                "Record how it was answered: `weft trace` shows it, `weft replay` gives it again");
+  verb.add_option("--trace", flags.trace, "Record in this file [traces/runs.db]")
+      ->type_name("FILE");
+}
+
+Result<std::unique_ptr<planner::Trace>> open_recording(const Context& context,
+                                                       const RecordFlags& flags) {
+  if (!flags.record && flags.trace.empty()) return std::unique_ptr<planner::Trace>();
+  return open_trace(context, flags.trace, {});
+}
 
 std::filesystem::path trace_path(const Context& context, const std::string& file) {
   return file.empty() ? context.data_home / "traces" / "runs.db" : std::filesystem::path(file);
@@ -12,7 +27,8 @@ Result<std::unique_ptr<planner::Trace>> open_trace(const Context& context, const
   std::error_code error;
   if (!options.create && !std::filesystem::exists(path, error)) {
     return Error{ErrorCode::kNotFound, "no run was recorded in " + path.string() +
-                                           ": `weft run FILE.json --record` records one"};
+                                           ": `weft run FILE.json --record` records one, "
+                                           "`weft ask --record` another"};
   }
   if (options.create && path.has_parent_path()) {
     std::filesystem::create_directories(path.parent_path(), error);

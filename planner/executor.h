@@ -1,11 +1,13 @@
 #pragma once
-// Where nodes run and how time passes for them: on threads and real time, or on one thread and a
-// virtual clock, by the same scheduler. On a virtual clock, a node takes the time for which it
-// sleeps.
+// Where nodes run and how time passes for them: on threads and real time, on the caller's thread
+// alone, or on it and a virtual clock, by the same scheduler. On a virtual clock, a node takes the
+// time for which it sleeps.
 
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <deque>
+#include <mutex>
 #include <stop_token>
 
 #include "base/lanes.h"
@@ -29,6 +31,10 @@ class Executor {
                                          std::stop_token stop) = 0;
   /// The clock that whoever waits for a run has to drive; null on real time.
   virtual VirtualTime* virtual_time() noexcept { return nullptr; }
+  /// Whether what is posted is left to the thread that waits for the run: it calls work_one().
+  virtual bool needs_caller() const noexcept { return false; }
+  /// Runs the next of it; false if there is none.
+  virtual bool work_one() { return false; }
 };
 
 /// Borrows the lanes and timers, which outlive it and its runs; so must the lanes the timers.
@@ -46,6 +52,25 @@ class ThreadExecutor final : public Executor {
 
   Lanes& lanes_;
   SystemTimers& timers_;
+};
+
+/// Starts no thread: all lanes are the thread that waits for the run, one node after the other. For
+/// runs of few nodes that hardly could run side by side, and whose callbacks are to come on their
+/// caller's thread. For one run at a time.
+class CallerExecutor final : public Executor {
+ public:
+  /// Errands of timers come on a thread of the timers', which the first one starts.
+  Timers& timers() noexcept override { return timers_; }
+  std::size_t width(LaneKind) const noexcept override { return 1; }
+  Result<void> post(LaneKind lane, Lane::Task task) override;
+  std::chrono::nanoseconds pause(SteadyTime now, SteadyTime until, std::stop_token stop) override;
+  bool needs_caller() const noexcept override { return true; }
+  bool work_one() override;
+
+ private:
+  SystemTimers timers_;
+  std::mutex mutex_;  // ends of attempts may post from other threads
+  std::deque<Lane::Task> tasks_;
 };
 
 /// The order of everything, and so each result and time, is the same in each run. For one thread.

@@ -48,8 +48,10 @@ Result<std::unique_ptr<Recorder>> Recorder::begin(Trace& trace, const AnyProgram
                                                   const std::vector<Value>& inputs,
                                                   const RunOptions& options, const Clock& clock) {
   std::unique_ptr<Recorder> recorder(new Recorder(trace.state_, clock));
-  WEFT_TRY_VOID(recorder->create(program, {.seed = options.seed, .notes = options.notes},
-                                 encode_inputs(inputs)));
+  WEFT_TRY_VOID(recorder->create(
+      program,
+      {.seed = options.seed, .parent = {}, .notes = options.notes, .documents = options.documents},
+      encode_inputs(inputs)));
   return recorder;
 }
 
@@ -126,6 +128,16 @@ Result<void> Recorder::create(const AnyProgram& program, const Birth& birth,
                database.prepare("INSERT INTO note VALUES(?1, ?2, ?3)", row.id, note_name, text));
       WEFT_TRY_VOID(note.run());
     }
+    for (const std::string& document : birth.documents) {
+      WEFT_TRY(link, database.prepare("INSERT OR IGNORE INTO run_document VALUES(?1, ?2)", document,
+                                      row.id));
+      WEFT_TRY_VOID(link.run());
+    }
+    WEFT_TRY(inherit,
+             database.prepare("INSERT OR IGNORE INTO run_document SELECT document, ?1 FROM "
+                              "run_document JOIN run ON run.id=run WHERE run.name=?2",
+                              row.id, birth.parent));
+    WEFT_TRY_VOID(inherit.run());
     return transaction.commit();
   });
   WEFT_TRY_VOID(created);

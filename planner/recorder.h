@@ -87,8 +87,9 @@ class Recorder {
       : state_(state), clock_(clock) {}
   struct Birth {
     std::uint64_t seed = 0;
-    std::string parent;
+    std::string parent;  // whose documents are its own, too
     std::map<std::string, std::string> notes;
+    std::vector<std::string> documents;
   };
   Result<void> create(const AnyProgram& program, const Birth& birth,
                       std::span<const std::byte> inputs);

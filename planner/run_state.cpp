@@ -407,6 +407,8 @@ void RunState::post_tickets() {
       }
       ++active_[l];
       ++claims_[l];
+      ++tickets_;
+      if (executor_.needs_caller()) wake_.notify_all();
     }
   }
 }
@@ -439,7 +441,13 @@ Result<Value> RunState::wait() {
     }
   }
   Lock lock(mutex_);
-  wake_.wait(lock, [this] { return done_; });
+  while (!done_) {
+    const std::uint64_t seen = tickets_;
+    lock.unlock();
+    const bool worked = executor_.work_one();
+    lock.lock();
+    if (!worked) wake_.wait(lock, [&] { return done_ || tickets_ != seen; });
+  }
   close_trace();
   return result_.value_or(Error{ErrorCode::kInternal, "the run ended without a result"});
 }

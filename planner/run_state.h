@@ -193,6 +193,7 @@ class RunState : public std::enable_shared_from_this<RunState> {
   std::array<std::priority_queue<Item, std::vector<Item>, LaterFirst>, kLanes> ready_;
   std::array<std::size_t, kLanes> active_{};  // workers, and tickets that will become one
   std::array<std::size_t, kLanes> claims_{};  // of them, those that will look at ready_ again
+  std::uint64_t tickets_ = 0;                 // posted
   std::deque<Item> parked_;                   // until a reservation ends
   std::size_t reservations_ = 0;
   std::size_t in_flight_ = 0;                    // attempts

@@ -67,6 +67,7 @@ struct RunOptions {
   std::size_t elements_max = 1'000'000;      // of a map
   Trace* trace = nullptr;                    // records the run; outlives it
   std::map<std::string, std::string> notes;  // by name, kept with a new run: Trace::note()
+  std::vector<std::string> documents;        // that a new run's inputs are made from: Ctx::cite()
   /// Called under the run's lock, one event after the other: it must be short and not call the run.
   std::function<void(const Event&)> on_event;
 };

@@ -1,5 +1,8 @@
 // Verbs that answer, from the command line to what they print, on tiny random models.
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdio>
@@ -7,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cli/run.h"
@@ -53,6 +57,17 @@ struct Fixture {
     std::ofstream(home / name) << text;
   }
   Printed weft(std::vector<std::string> arguments) const {
+    auto [code, printed] = call(std::move(arguments));
+    INFO(printed.out << printed.err);
+    REQUIRE(code == 0);
+    return printed;
+  }
+  void fails(std::vector<std::string> arguments, const std::string& why) const {
+    const auto [code, printed] = call(std::move(arguments));
+    CHECK(code != 0);
+    CHECK(printed.err.find(why) != std::string::npos);
+  }
+  std::pair<int, Printed> call(std::vector<std::string> arguments) const {
     const auto text_of = [](std::FILE* file) {
       std::string text;
       std::rewind(file);
@@ -68,10 +83,19 @@ struct Fixture {
          .environment = {{"WEFT_HOME", (home / "data").string()}, {"HOME", home.path().string()}},
          .out = out,
          .err = err});
-    Printed printed{text_of(out), text_of(err)};
-    INFO(printed.out << printed.err);
-    REQUIRE(code == 0);
-    return printed;
+    return {code, {text_of(out), text_of(err)}};
+  }
+  /// A conversation whose turns are the lines of a file.
+  std::vector<Json> chat(const std::string& lines, std::vector<std::string> flags) const {
+    const int kept = dup(STDIN_FILENO);
+    const int file = open((home / lines).c_str(), O_RDONLY);
+    REQUIRE((kept >= 0 && file >= 0 && dup2(file, STDIN_FILENO) == STDIN_FILENO));
+    close(file);
+    flags.insert(flags.begin(), {"chat", "--json", "--threshold", "0"});
+    const Printed printed = answer(std::move(flags));
+    dup2(kept, STDIN_FILENO);
+    close(kept);
+    return printed.lines();
   }
   /// A verb on the tiny model, whose answers are never withheld.
   Printed answer(std::vector<std::string> arguments) const {
@@ -166,6 +190,55 @@ TEST_CASE("flags about thinking are noted where a model has no marks for it") {
   CHECK(note.find("--show-thinking and --think-tokens without effect") != std::string::npos);
   CHECK(std::ranges::count(note, '\n') == 1);
   CHECK(note_of({"--think-tokens", "5"}).find(": --think-tokens without") != std::string::npos);
+}
+
+TEST_CASE("recorded answers are shown node by node, exported, given again, and forgotten") {
+  const Fixture f;
+  const std::string picture = f.weft({"ask", "--mermaid"}).out;
+  CHECK(picture.starts_with("flowchart"));
+  CHECK(f.weft({"ask", "--dot"}).out.starts_with("digraph"));
+  auto told = f.answer({"ask", "When was Apollo?", "--json", "--record"}).json();
+  const auto id = told["run"].get<std::string>();
+  CHECK_FALSE(f.answer({"ask", "When was Apollo?", "--json"}).json().contains("run"));
+
+  const auto run = f.weft({"trace", "show", id, "--values", "--json"}).json();
+  std::vector<std::string> nodes;
+  for (const Json& event : run["events"]) {
+    nodes.push_back(event["path"]);
+    INFO(nodes.back());
+    CHECK(picture.find(nodes.back().substr(nodes.back().rfind('/') + 1)) != std::string::npos);
+    CHECK(event["end_s"] >= event["begin_s"]);
+    CHECK(event.contains("value"));
+  }
+  CHECK(nodes == std::vector<std::string>{"retrieve", "reply/compose", "reply/question alone",
+                                          "reply/answer", "cite"});
+  CHECK(run["events"][3]["usage"]["output_tokens"] == told["usage"]["answer_tokens"]);
+  CHECK(run["events"][3]["label"] == "chat " + f.model);
+  const auto spans = f.weft({"trace", "export", id}).json()["resourceSpans"][0]["scopeSpans"][0];
+  CHECK(spans["spans"].size() == 6);
+
+  std::filesystem::remove(f.model);  // what was recorded is enough
+  auto again = f.weft({"replay", id, "--json"}).json();
+  for (Json* each : {&told, &again}) (*each)["timing"].erase("load_s");
+  CHECK(again == told);
+  CHECK(f.weft({"replay", id}).out.starts_with(told["answer"].get<std::string>()));
+  f.fails({"resume", id}, "ask again");
+
+  const auto source = told["passages"][0]["source"].get<std::string>();
+  CHECK(f.weft({"trace", "forget", source, "--json"}).json()["redacted"] == 1);
+  f.fails({"replay", id}, "redacted");
+}
+
+TEST_CASE("each turn of a recorded chat is a run that knows what it follows from") {
+  const Fixture f;
+  f.write("turns", "When was Apollo?\nxyzzy plugh?\n");
+  const auto turns = f.chat("turns", {"-k", "1", "--trace", (f.home / "runs.db").string()});
+  REQUIRE(turns.size() == 2);
+  CHECK(turns[1]["passages"].empty());
+  const auto source = turns[0]["passages"][0]["source"].get<std::string>();
+  const auto forgotten =
+      f.weft({"trace", "forget", source, "--json", "--trace", (f.home / "runs.db").string()});
+  CHECK(forgotten.json()["redacted"] == 2);
 }
 
 TEST_CASE("perplexity says how many bytes keys and values take") {

@@ -466,6 +466,27 @@ TEST_CASE("a forgotten document's runs keep their costs and lose their values") 
   CHECK(replayed.error().message.find("redacted") != std::string::npos);
 }
 
+TEST_CASE("forgetting reaches forks, and runs whose inputs were made from the document") {
+  Fixture f;
+  Calls calls;
+  std::atomic<bool> broken = false;
+  const auto program = chain(calls, broken);
+  const auto trace = f.open();
+  auto run = f.start(program, 4, trace);
+  REQUIRE(run->wait());
+  auto fork = f.runtime.fork_any(program, run->id(), {}, {.trace = trace.get()});
+  REQUIRE(fork->wait_value());
+  broken = true;  // before its first node could say what it was made from
+  auto failed = f.runtime.start(program, Inputs().set("n", Int{4}),
+                                {.trace = trace.get(), .documents = {"doc/1.txt", "doc/2.txt"}});
+  REQUIRE_FALSE(failed->wait());
+  CHECK(*trace->forget("doc/1.txt") == 3);
+  CHECK(*trace->forget("doc/2.txt") == 0);
+  for (const std::string& id : {run->id(), fork->id(), failed->id()}) {
+    CHECK(trace->run(id)->is_redacted);
+  }
+}
+
 TEST_CASE("garbage is what ended before a time; runs are found by a beginning of their id") {
   Fixture f;
   Calls calls;
