@@ -1,6 +1,7 @@
 // `weft ask`: a question answered from a collection, with citations.
 
 #include <CLI/CLI.hpp>
+#include <deque>
 #include <nlohmann/json.hpp>
 
 #include "agents/answer_graph.h"
@@ -41,11 +42,9 @@ Result<ExitCode> ask_lines_remotely(Context& context, const std::string& file, c
     WEFT_TRY(store, open_store(context));
     stores.push_back(std::move(store));
   }
-  std::vector<agents::RemoteAnsweringAgent> agents;
-  for (auto& store : stores) {
-    agents.emplace_back(store, *remote.model,
-                        agents::RemoteAgentOptions{.model_name = remote.name});
-  }
+  std::deque<agents::RemoteAnsweringAgent> agents;  // which can't be moved
+  const agents::RemoteAgentOptions agent_options{.model_name = remote.name};
+  for (auto& store : stores) agents.emplace_back(store, *remote.model, agent_options);
   return run_batch_side_by_side(
       context, file, kBatchKeys, agents.size(),
       [&](std::size_t thread, const BatchLine& line) { return ask(agents[thread], line); });

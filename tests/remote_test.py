@@ -293,6 +293,7 @@ class LlamaServer(Program):
         self.assertEqual(remote["text"], "".join(token["token"] for token in tokens))
         if local["text"] != remote["text"]:  # they round differently: a near tie falls either way
             parting = evaluate.parting(local["text"], tokens)
+            self.assertIsNotNone(parting)
             self.assertTrue(parting["is_second"], parting)
             self.assertLess(parting["gap"], 0.3, parting)
         self.assertEqual(remote["usage"]["prompt_tokens"], local["usage"]["prompt_tokens"])
