@@ -9,25 +9,26 @@
 namespace weft {
 namespace {
 
-// The five units as one row, so that each rule is written once.
-constexpr std::size_t kUnits = 5;
+// The units as one row, so that each rule is written once.
+constexpr std::size_t kUnits = 6;
 constexpr std::array<std::string_view, kUnits> kUnitNames = {
-    "prompt tokens", "output tokens", "calls", "money (millionths)", "time (ns)"};
+    "prompt tokens",      "output tokens", "calls",
+    "money (millionths)", "time (ns)",     "cached prompt tokens"};
 using Row = std::array<std::int64_t, kUnits>;
 
 Row row_of(const Spend& spend) {
-  return {spend.prompt_tokens, spend.output_tokens, spend.calls, spend.money_micros,
-          spend.time.count()};
+  return {spend.prompt_tokens, spend.output_tokens, spend.calls,
+          spend.money_micros,  spend.time.count(),  spend.cached_tokens};
 }
 
 Spend spend_of(const Row& row) {
-  return {row[0], row[1], row[2], row[3], std::chrono::nanoseconds(row[4])};
+  return {row[0], row[1], row[2], row[3], std::chrono::nanoseconds(row[4]), row[5]};
 }
 
 std::array<std::optional<std::int64_t>, kUnits> row_of(const SpendLimit& limit) {
   std::optional<std::int64_t> time;
   if (limit.time) time = limit.time->count();
-  return {limit.prompt_tokens, limit.output_tokens, limit.calls, limit.money_micros, time};
+  return {limit.prompt_tokens, limit.output_tokens, limit.calls, limit.money_micros, time, {}};
 }
 
 // Without a limit a sum may grow for ever: it stays at the largest number instead of wrapping.

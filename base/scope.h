@@ -23,6 +23,7 @@ struct Spend {
   std::int64_t calls = 0;
   std::int64_t money_micros = 0;  // millionths of the currency that the price table is in
   std::chrono::nanoseconds time{0};
+  std::int64_t cached_tokens = 0;  // of prompt_tokens, those that were read before; never limited
 
   friend bool operator==(const Spend&, const Spend&) = default;
   /// A unit that would overflow stays at the largest number.

@@ -35,9 +35,10 @@ void add_graph_tools(CLI::App& verb, GraphOptions& options) {
 }
 
 void add_graph_limits(CLI::App& verb, GraphOptions& options, Parsed& parsed) {
-  verb.add_option("--budget", options.budget,
-                  "Most it may spend: prompt_tokens=N, output_tokens=N or calls=N, in place of the "
-                  "file's; may be repeated")
+  verb.add_option(
+          "--budget", options.budget,
+          "Most it may spend: prompt_tokens=N, output_tokens=N, calls=N or wall_time_s=N, in "
+          "place of the file's; may be repeated")
       ->type_name("UNIT=N")
       ->take_all()
       ->allow_extra_args(false);
@@ -71,8 +72,8 @@ Result<planner::Value> value_of(const planner::Type& type, const std::string& te
   return planner::from_json(type, json);
 }
 
-Result<planner::Inputs> inputs_of(const Context& context, const GraphOptions& options,
-                                  const planner::Body& body) {
+Result<planner::Inputs> given_inputs(const Context& context, const GraphOptions& options,
+                                     const planner::Body& body) {
   planner::Inputs inputs;
   std::vector<std::string> known;
   for (const planner::Input& input : body.inputs) known.push_back(input.name);
@@ -94,6 +95,12 @@ Result<planner::Inputs> inputs_of(const Context& context, const GraphOptions& op
     if (!value) return std::move(value).error().with_context("--input " + name);
     inputs.set_value(name, *std::move(value));
   }
+  return inputs;
+}
+
+Result<planner::Inputs> inputs_of(const Context& context, const GraphOptions& options,
+                                  const planner::Body& body) {
+  WEFT_TRY(inputs, given_inputs(context, options, body));
   for (const planner::Input& input : body.inputs) {
     if (inputs.values().contains(input.name)) continue;
     return Error{ErrorCode::kInvalidArgument, "the graph needs the input " + input.name + " (" +
@@ -104,25 +111,27 @@ Result<planner::Inputs> inputs_of(const Context& context, const GraphOptions& op
   return inputs;
 }
 
-Result<SpendLimit> budget_of(const GraphOptions& options, const SpendLimit& files) {
+Result<planner::GraphBudget> budget_of(const GraphOptions& options,
+                                       const planner::LoadedGraph& graph) {
   nlohmann::json json = nlohmann::json::object();
   for (const std::string& each : options.budget) {
     WEFT_TRY(pair, pair_of(each, "--budget"));
     const auto number = nlohmann::json::parse(pair.second, nullptr, false);
     json[pair.first] = number.is_discarded() ? nlohmann::json(pair.second) : number;
   }
-  auto limit = planner::graph_budget(json);
-  if (!limit) return std::move(limit).error().with_context("--budget");
-  if (!limit->prompt_tokens) limit->prompt_tokens = files.prompt_tokens;
-  if (!limit->output_tokens) limit->output_tokens = files.output_tokens;
-  if (!limit->calls) limit->calls = files.calls;
-  return limit;
-}
-
-std::chrono::nanoseconds timeout_of(const GraphOptions& options,
-                                    const planner::LoadedGraph& graph) {
-  if (options.timeout_s <= 0) return graph.timeout;
-  return std::chrono::nanoseconds(static_cast<std::int64_t>(options.timeout_s * 1e9));
+  auto budget = planner::graph_budget(json);
+  if (!budget) return std::move(budget).error().with_context("--budget");
+  SpendLimit& limit = budget->limit;
+  if (!limit.prompt_tokens) limit.prompt_tokens = graph.budget.prompt_tokens;
+  if (!limit.output_tokens) limit.output_tokens = graph.budget.output_tokens;
+  if (!limit.calls) limit.calls = graph.budget.calls;
+  if (options.timeout_s > 0) {
+    budget->wall_time =
+        std::chrono::nanoseconds(static_cast<std::int64_t>(options.timeout_s * 1e9));
+  } else if (budget->wall_time.count() == 0) {
+    budget->wall_time = graph.timeout;
+  }
+  return budget;
 }
 
 planner::GraphParts parts_of(const GraphOptions& options) {

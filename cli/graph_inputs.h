@@ -34,12 +34,17 @@ void add_graph_tools(CLI::App& verb, GraphOptions& options);
 Result<std::pair<std::string, std::string>> pair_of(const std::string& text, const char* flag);
 /// A text as it stands, anything else as JSON.
 Result<planner::Value> value_of(const planner::Type& type, const std::string& text);
-/// All that the graph needs. Errors: kInvalidArgument says which is missing or isn't one.
+/// Those that the command line gives. Errors: kInvalidArgument for one that the graph hasn't, or of
+/// another type.
+Result<planner::Inputs> given_inputs(const Context& context, const GraphOptions& options,
+                                     const planner::Body& body);
+/// All that the graph needs. Errors: kInvalidArgument also says which is missing.
 Result<planner::Inputs> inputs_of(const Context& context, const GraphOptions& options,
                                   const planner::Body& body);
-/// The file's where the command line says nothing.
-Result<SpendLimit> budget_of(const GraphOptions& options, const SpendLimit& files);
-std::chrono::nanoseconds timeout_of(const GraphOptions& options, const planner::LoadedGraph& graph);
+/// The file's where the command line says nothing; its wall time is --timeout where that is given.
+/// Errors: kInvalidArgument.
+Result<planner::GraphBudget> budget_of(const GraphOptions& options,
+                                       const planner::LoadedGraph& graph);
 /// What the file's nodes are run with, but for the model and the collection.
 planner::GraphParts parts_of(const GraphOptions& options);
 /// Errors: kPermissionDenied says with which flags the graph's tools are allowed.

@@ -30,10 +30,7 @@ std::string line_of(const planner::Event& event, double seconds) {
   if (event.kind == Kind::kRecalled) return line + "  recorded";
   if (event.kind == Kind::kAsked) return line;
   line += "  " + human_duration(seconds);
-  if (event.spent.output_tokens > 0) {
-    line += "  " + std::to_string(event.spent.prompt_tokens) + " + " +
-            std::to_string(event.spent.output_tokens) + " tokens";
-  }
+  if (event.spent.output_tokens > 0) line += "  " + tokens_text(event.spent);
   if (event.kind == Kind::kRetried) line += "  tried again: ";
   if (event.kind == Kind::kFailed) line += "  ";
   if (event.error != nullptr) line += event.error->message;
@@ -44,9 +41,16 @@ std::string line_of(const planner::Event& event, double seconds) {
 
 Json spend_json(const Spend& spent) {
   return {{"prompt_tokens", spent.prompt_tokens},
+          {"cached_tokens", spent.cached_tokens},
           {"output_tokens", spent.output_tokens},
           {"calls", spent.calls},
           {"money_micros", spent.money_micros}};
+}
+
+std::string tokens_text(const Spend& spent) {
+  std::string text = std::to_string(spent.prompt_tokens);
+  if (spent.cached_tokens > 0) text += " (" + std::to_string(spent.cached_tokens) + " cached)";
+  return text + " + " + std::to_string(spent.output_tokens) + " tokens";
 }
 
 void GraphProgress::on_event(const planner::Event& event) {

@@ -41,5 +41,7 @@ class GraphProgress {
 };
 
 nlohmann::ordered_json spend_json(const Spend& spent);
+/// "1200 (800 cached) + 30 tokens": read and written.
+std::string tokens_text(const Spend& spent);
 
 }  // namespace weft::cli

@@ -107,14 +107,14 @@ Result<ExitCode> predict(Context& context, const Options& options) {
   auto graph = planner::load_graph(text, parts);
   if (!graph) return std::move(graph).error().with_context(options.file);
   WEFT_TRY(inputs, inputs_of(context, options, graph->program.body()));
-  WEFT_TRY(limit, budget_of(options, graph->budget));
+  WEFT_TRY(budget, budget_of(options, *graph));
   GraphMachine machine(options.workers);
   WEFT_TRY_VOID(equip(context, text, parts, machine, *graph));
   GraphStatistics statistics(context, text, machine);
   WEFT_TRY_VOID(statistics.measure_engine());
   const GraphStatistics::Question question{.inputs = std::move(inputs),
-                                           .limit = limit,
-                                           .timeout = timeout_of(options, *graph),
+                                           .limit = budget.limit,
+                                           .timeout = budget.wall_time,
                                            .samples = static_cast<int>(options.samples),
                                            .workers = options.workers};
   GraphStatistics::Question unlimited = question;

@@ -154,6 +154,7 @@ int run(const Process& process) {
   add_collection(app, parsed);
   add_backup(app, parsed);
   add_run(app, parsed);
+  add_recorded_runs(app, parsed);
   add_predict(app, parsed);
   add_tune(app, parsed);
   add_complete(app, parsed);

@@ -12,6 +12,9 @@
 #include "cli/watched_run.h"
 #include "cli/whole_number.h"
 #include "planner/otlp.h"
+#include "planner/picture.h"
+#include "planner/program.h"
+#include "planner/run_captions.h"
 
 namespace weft::cli {
 namespace {
@@ -25,6 +28,8 @@ struct Options {
   std::string file;
   std::string run;
   bool values = false;
+  bool mermaid = false;
+  bool dot = false;
   std::size_t count = 20;
   std::string target;
   std::string endpoint;
@@ -53,8 +58,7 @@ Json run_json(const TraceRun& run) {
 std::string run_line(const Console& console, const TraceRun& run) {
   std::string line = console.bold(run.id) + "  " + std::string(to_string(run.status));
   line += "  " + human_duration(seconds(run.duration)) + "  " + std::to_string(run.nodes) +
-          " nodes  " + std::to_string(run.spent.prompt_tokens) + " + " +
-          std::to_string(run.spent.output_tokens) + " tokens";
+          " nodes  " + tokens_text(run.spent);
   if (!run.parent.empty()) line += "  " + console.dim("fork of " + run.parent);
   if (run.is_redacted) line += "  redacted";
   if (!run.error.empty()) line += "\n  " + console.dim(one_line(printable(run.error), 160));
@@ -94,11 +98,31 @@ Result<std::optional<planner::Comparison>> comparison_of(Trace& trace, const std
   return std::optional<planner::Comparison>(comparison);
 }
 
+/// The run's graph with what each node did. It is drawn from what the trace itself keeps, so that
+/// redacted runs and those of other programs have a picture too.
+Result<ExitCode> show_picture(Console& console, const Options& options, Trace& trace,
+                              const TraceRun& run, const std::vector<TraceEvent>& events) {
+  WEFT_TRY(program, trace.program(run.id));
+  WEFT_TRY(body, planner::sketch_program(program));
+  const planner::Captions captions = planner::run_captions(events);
+  const std::string picture =
+      options.mermaid ? planner::mermaid(*body, captions) : planner::dot(*body, captions);
+  if (console.json_result()) {
+    Json json = run_json(run);
+    json[options.mermaid ? "mermaid" : "dot"] = picture;
+    console.print_json(json);
+  } else {
+    console.print(picture);
+  }
+  return ExitCode::kDone;
+}
+
 Result<ExitCode> show(Context& context, const Options& options) {
   WEFT_TRY(trace, open_trace(context, options.file, {.create = false}));
   WEFT_TRY(run, trace->run(options.run));
   WEFT_TRY(events, trace->events(run.id));
   Console& console = context.console;
+  if (options.mermaid || options.dot) return show_picture(console, options, *trace, run, events);
   Json list = Json::array();
   std::string text = run_line(console, run);
   for (const TraceEvent& event : events) {
@@ -129,8 +153,7 @@ Result<ExitCode> show(Context& context, const Options& options) {
     if (event.attempt > 1) line += " (attempt " + std::to_string(event.attempt) + ")";
     if (event.end > event.begin) line += "  " + human_duration(seconds(event.end - event.begin));
     if (event.spent.prompt_tokens + event.spent.output_tokens > 0) {
-      line += "  " + std::to_string(event.spent.prompt_tokens) + " + " +
-              std::to_string(event.spent.output_tokens) + " tokens";
+      line += "  " + tokens_text(event.spent);
     }
     if (!event.label.empty()) line += "  " + console.dim(printable(event.label));
     if (!event.message.empty()) line += "\n    " + one_line(printable(event.message), 160);
@@ -227,8 +250,7 @@ void add_trace(CLI::App& app, Parsed& parsed) {
   const auto add = [&](const char* name, const char* help,
                        Result<ExitCode> (*action)(Context&, const Options&)) {
     auto* sub = verb->add_subcommand(name, help);
-    sub->add_option("--trace", options->file, "The file of recorded runs [traces/runs.db]")
-        ->type_name("FILE");
+    add_trace_file(*sub, options->file);
     sub->callback([&parsed, options, action] {
       parsed.action = [options, action](Context& context) { return action(context, *options); };
     });
@@ -246,6 +268,9 @@ void add_trace(CLI::App& app, Parsed& parsed) {
   auto* show_verb = add("show", "What happened in a run", show);
   add_run(show_verb);
   show_verb->add_flag("--values", options->values, "Also what each node gave");
+  auto* mermaid = show_verb->add_flag("--mermaid", options->mermaid,
+                                      "Its graph as a Mermaid flowchart, with what each node did");
+  show_verb->add_flag("--dot", options->dot, "The same as a Graphviz digraph")->excludes(mermaid);
   auto* export_verb = add("export", "A run as OpenTelemetry spans (OTLP/JSON)", export_run);
   add_run(export_verb);
   export_verb->add_option("-o,--output", options->target, "Write to a file")->type_name("FILE");

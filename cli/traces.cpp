@@ -3,6 +3,16 @@
 #include <CLI/CLI.hpp>
 
 namespace weft::cli {
+namespace {
+
+constexpr const char* kFileNote = "graph file";
+constexpr const char* kFolderNote = "folder";
+
+}  // namespace
+
+void add_trace_file(CLI::App& verb, std::string& file) {
+  verb.add_option("--trace", file, "The file of recorded runs [traces/runs.db]")->type_name("FILE");
+}
 
 void add_record_flags(CLI::App& verb, RecordFlags& flags) {
   verb.add_flag("--record", flags.record,
@@ -38,6 +48,28 @@ Result<std::unique_ptr<planner::Trace>> open_trace(const Context& context, const
     }
   }
   return planner::Trace::open(path, options);
+}
+
+std::map<std::string, std::string> origin_notes(const std::string& text,
+                                                const std::filesystem::path& folder) {
+  std::error_code ignored;  // a relative folder does as well
+  return {{kFileNote, text}, {kFolderNote, std::filesystem::absolute(folder, ignored).string()}};
+}
+
+Result<Origin> origin_of(planner::Trace& trace, const planner::TraceRun& run) {
+  if (run.is_redacted) {
+    return Error{ErrorCode::kPermissionDenied,
+                 "run " + run.id + " is redacted: a document that it used was forgotten"};
+  }
+  WEFT_TRY(text, trace.note(run.id, kFileNote));
+  if (!text) {
+    return Error{ErrorCode::kUnsupported,
+                 "run " + run.id +
+                     " wasn't recorded by `weft run`: the program that made it "
+                     "has to go on with it"};
+  }
+  WEFT_TRY(folder, trace.note(run.id, kFolderNote));
+  return Origin{*std::move(text), folder.value_or("")};
 }
 
 }  // namespace weft::cli

@@ -77,13 +77,14 @@ class Trials {
 Result<planner::Target> target_of(const Options& options, const planner::LoadedGraph& graph,
                                   bool knows_errors) {
   planner::Target target;
-  WEFT_TRY(limit, budget_of(options, graph.budget));
+  WEFT_TRY(budget, budget_of(options, graph));
+  const SpendLimit& limit = budget.limit;
   if (limit.calls) target.calls = double(*limit.calls);
   // Of either kind alone a front knows nothing: together they are the least that fits both.
   if (limit.prompt_tokens && limit.output_tokens) {
     target.tokens = double(*limit.prompt_tokens) + double(*limit.output_tokens);
   }
-  const double seconds = std::chrono::duration<double>(timeout_of(options, graph)).count();
+  const double seconds = std::chrono::duration<double>(budget.wall_time).count();
   if (seconds > 0) target.seconds = seconds;
   target.error = options.error_max;
   if (target.error && !knows_errors) {

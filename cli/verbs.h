@@ -44,6 +44,7 @@ void add_index(CLI::App& app, Parsed& parsed);
 void add_model(CLI::App& app, Parsed& parsed);
 void add_perplexity(CLI::App& app, Parsed& parsed);
 void add_predict(CLI::App& app, Parsed& parsed);
+void add_recorded_runs(CLI::App& app, Parsed& parsed);
 void add_run(CLI::App& app, Parsed& parsed);
 void add_search(CLI::App& app, Parsed& parsed);
 void add_show(CLI::App& app, Parsed& parsed);

@@ -18,6 +18,10 @@ WatchedRun::WatchedRun(Context& context, const std::string& text, const GraphMac
       options_(std::move(options)),
       statistics_(context, text, machine),
       collector_(seen_, program, machine.loaded ? machine.loaded->name : "") {
+  if (options_.goes_on) {
+    collector_.goes_on();
+    return;
+  }
   const bool is_known = !statistics_.book().nodes().empty();
   if (!is_known && !statistics_.engine()) return;
   auto made = statistics_.forecast(program, question);
@@ -56,11 +60,11 @@ bool WatchedRun::judge(const planner::Value& value) {
   return is_right;
 }
 
-Json WatchedRun::end(const planner::AnyRun& run, const planner::Value* value,
-                     planner::Trace* trace) {
+Json WatchedRun::end(const planner::AnyRun& run, const End& end) {
   Json json = Json::object();
   const planner::Report report = run.report();
-  if (value != nullptr) {
+  const planner::Value* value = end.value;
+  if (value != nullptr && !options_.goes_on) {
     seen_.add_run({.seconds = std::chrono::duration<double>(report.duration).count(),
                    .seconds_forecast = seconds_forecast_,
                    .output_tokens = double(report.spent.output_tokens),
@@ -68,11 +72,11 @@ Json WatchedRun::end(const planner::AnyRun& run, const planner::Value* value,
     if (options_.expected) json["right"] = judge(*value);
   }
   if (options_.adds) statistics_.add(seen_);
-  if (!forecast_) return json;
+  if (!forecast_ || end.is_suspended) return json;
   const planner::Comparison comparison = planner::compare(*forecast_, report, value != nullptr);
   json["forecast"] = Json::parse(comparison.json());
-  if (trace == nullptr || run.id().empty()) return json;
-  const auto noted = trace->set_note(run.id(), kComparisonNote, comparison.json());
+  if (end.trace == nullptr || run.id().empty()) return json;
+  const auto noted = end.trace->set_note(run.id(), kComparisonNote, comparison.json());
   if (!noted) context_.console.warn("the comparison isn't kept: " + noted.error().message);
   return json;
 }

@@ -19,10 +19,11 @@ class WatchedRun {
  public:
   struct Options {
     bool adds = true;                        // to the statistics
+    bool goes_on = false;                    // with an earlier run: only its nodes are learned from
     std::optional<planner::Value> expected;  // the right answer
   };
 
-  /// Forecasts, if anything is known to do it from. Borrows all but `options`.
+  /// Forecasts a run that begins, if anything is known to do it from. Borrows all but `options`.
   WatchedRun(Context& context, const std::string& text, const GraphMachine& machine,
              const planner::AnyProgram& program, const GraphStatistics::Question& question,
              Options options);
@@ -30,10 +31,15 @@ class WatchedRun {
   const std::optional<planner::Forecast>& forecast() const noexcept { return forecast_; }
   /// For RunOptions::on_event.
   void see(const planner::Event& event) { collector_.see(event); }
-  /// Once, when the run has ended with a value or not. What it adds to the run's JSON:
-  /// {"forecast", "right"}. The trace is where the run was recorded, or null.
-  nlohmann::ordered_json end(const planner::AnyRun& run, const planner::Value* value,
-                             planner::Trace* trace);
+  /// How a run ended: `value` is null for one without. One that waits for answers has a time that
+  /// says nothing, so its nodes alone are learned from, as those of the run that goes on with it.
+  struct End {
+    const planner::Value* value = nullptr;
+    bool is_suspended = false;
+    planner::Trace* trace = nullptr;  // where it was recorded
+  };
+  /// Once. Returns what it adds to the run's JSON: {"forecast", "right"}.
+  nlohmann::ordered_json end(const planner::AnyRun& run, const End& end);
 
  private:
   bool judge(const planner::Value& value);

@@ -281,6 +281,7 @@ Result<void> check(Body& body, const BodyLimits& limits) {
     }
     if (node.kind != NodeKind::kCode) WEFT_TRY_VOID(check_inside(node, types));
     if (node.kind == NodeKind::kScope) {
+      if (node.wall_time.count() < 0) return wrong(node, "its time is negative");
       const auto fits = check_budget(*node.bodies[0], node.limit);
       if (!fits) return fits.error().with_context("in " + node.name);
     }

@@ -40,8 +40,9 @@ struct Node {
   /// arguments[b][i]: which of the node's inputs is input i of body b. Of a kMap or kLoop, input 0
   /// is the element or the state instead.
   std::vector<std::vector<std::uint32_t>> arguments;
-  int iterations_max = 0;  // of kLoop
-  SpendLimit limit;        // of kScope
+  int iterations_max = 0;                 // of kLoop
+  SpendLimit limit;                       // of kScope
+  std::chrono::nanoseconds wall_time{0};  // of kScope: how long it may take; 0 = no limit
 };
 
 struct Input {

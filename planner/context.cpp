@@ -27,6 +27,15 @@ Random& Ctx::random() {
   return *random_;
 }
 
+std::uint64_t Ctx::seed(std::uint64_t own) const {
+  const std::string where = path();
+  const bool is_one_of_many = where.find('[') != std::string::npos;  // no name has it
+  if (seed_ == 0 && attempt_ == 1 && !is_one_of_many) return own;
+  const std::string what =
+      std::to_string(seed_) + " " + where + "#" + std::to_string(attempt_) + "#seed";
+  return Random(own, Random::stream_of(what)).next();
+}
+
 Result<void> Ctx::sleep_for(std::chrono::nanoseconds duration) {
   WEFT_TRY_VOID(check());
   if (duration.count() <= 0) return {};

@@ -32,6 +32,10 @@ class Ctx {
 
   /// Numbers of this node's own: they depend on the run's seed, the path and the attempt alone.
   Random& random();
+  /// A seed to hand on to who draws for this node, such as a model: `own`, the node's, as it stands
+  /// or, in the passes of a loop and the elements of a map, in later attempts and in runs that have
+  /// a seed, one of their own that is made of it. The same whenever this attempt is run again.
+  std::uint64_t seed(std::uint64_t own) const;
   SteadyTime now() const;
   /// Waits, on a virtual clock without waiting. Errors: kCancelled, kDeadlineExceeded, at once.
   Result<void> sleep_for(std::chrono::nanoseconds duration);

@@ -134,12 +134,15 @@ class Graph {
     return add_loop(name, init, iterations_max, body);
   }
 
-  /// body(Graph&) -> Out with a budget of its own, drawn from the one it is in.
+  /// body(Graph&) -> Out with a budget of its own, drawn from the one it is in, and a time, counted
+  /// from when the run comes to it, after which it fails with kDeadlineExceeded; 0 = none.
   template <typename F>
-  auto scope(std::string_view name, const SpendLimit& limit, F body) {
+  auto scope(std::string_view name, const SpendLimit& limit, F body,
+             std::chrono::nanoseconds wall_time = {}) {
     using Result = std::invoke_result_t<F&, Graph&>;
     Node node = open(name, NodeKind::kScope, {});
     node.limit = limit;
+    node.wall_time = wall_time;
     Graph inside(this, name);
     inside.finish_into(node, body(inside));
     return Result{this, add(std::move(node))};

@@ -20,6 +20,12 @@ namespace {
 constexpr std::size_t kFileBytesMax = std::size_t{4} << 20;
 constexpr std::size_t kDepthMax = BodyLimits{}.depth_max;
 
+/// Of two times, either of which may be 0 for none.
+std::chrono::nanoseconds shorter(std::chrono::nanoseconds a, std::chrono::nanoseconds b) {
+  if (a.count() == 0 || b.count() == 0) return std::max(a, b);
+  return std::min(a, b);
+}
+
 Error in_node(const Json& json, const Error& error) {
   const bool has_name = json.is_object() && json.contains("name") && json["name"].is_string();
   return error.with_context(has_name ? "node " + json["name"].get<std::string>()
@@ -47,17 +53,18 @@ Result<LoadedGraph> Reader::read() {
   WEFT_TRY_VOID(read_inputs(graph, names));
   WEFT_TRY(result, read_nodes(json_, names, 1));
   WEFT_TRY(body, graph.finish(result.slot, {}));
-  SpendLimit limit;
+  GraphBudget limits;
   if (json_.contains("budget")) {
     auto read = budget(json_["budget"]);
     if (!read) return std::move(read).error().with_context("\"budget\"");
-    limit = *read;
+    limits = *read;
   }
-  WEFT_TRY(timeout, number_or(json_, "timeout_s", 0, 0, 1e6));
+  WEFT_TRY(timeout_s, number_or(json_, "timeout_s", 0, 0, 1e6));
+  const std::chrono::nanoseconds timeout(static_cast<std::int64_t>(timeout_s * 1e9));
   if (json_.contains("tune")) WEFT_TRY_VOID(read_tuning(json_["tune"]));
   return LoadedGraph{AnyProgram(std::move(body)),
-                     limit,
-                     std::chrono::nanoseconds(static_cast<std::int64_t>(timeout * 1e9)),
+                     limits.limit,
+                     shorter(timeout, limits.wall_time),
                      std::move(about),
                      uses_model_,
                      uses_retrieval_,
@@ -341,6 +348,6 @@ Result<LoadedGraph> load_graph(std::string_view json, const GraphParts& parts) {
   return file::Reader(parts, parsed).read();
 }
 
-Result<SpendLimit> graph_budget(const nlohmann::json& json) { return file::budget(json); }
+Result<GraphBudget> graph_budget(const nlohmann::json& json) { return file::budget(json); }
 
 }  // namespace weft::planner

@@ -47,7 +47,7 @@ struct GraphParts {
 struct LoadedGraph {
   AnyProgram program;
   SpendLimit budget;
-  std::chrono::nanoseconds timeout{0};  // of a run; 0 = none
+  std::chrono::nanoseconds timeout{0};  // of a run, also the budget's wall time; 0 = none
   std::string about;
   bool uses_model = false;
   bool uses_retrieval = false;
@@ -62,9 +62,14 @@ Result<LoadedGraph> load_graph(std::string_view json, const GraphParts& parts);
 /// lists. Errors: kNotFound lists them.
 Result<const Type*> graph_type(const std::string& name);
 
-/// A budget as files have it: {"prompt_tokens", "output_tokens", "calls"}, each one a limit.
-/// Errors: kInvalidArgument.
-Result<SpendLimit> graph_budget(const nlohmann::json& json);
+/// What may be spent, and how long it may take.
+struct GraphBudget {
+  SpendLimit limit;
+  std::chrono::nanoseconds wall_time{0};  // 0 = no limit
+};
+/// A budget as files have it: {"prompt_tokens", "output_tokens", "calls", "wall_time_s"}, each one
+/// a limit. Errors: kInvalidArgument.
+Result<GraphBudget> graph_budget(const nlohmann::json& json);
 
 /// The JSON Schema of such files.
 std::string_view graph_schema() noexcept;

@@ -138,9 +138,10 @@ Result<void> Reader::read_scope(const Place& place) {
   const Json& json = place.json;
   WEFT_TRY_VOID(only(json, {"name", "kind", "about", "budget", "nodes", "result"}));
   if (!json.contains("budget")) return wrong("\"budget\" is missing");
-  WEFT_TRY(limit, budget(json["budget"]));
+  WEFT_TRY(limits, budget(json["budget"]));
   Node node = Graph::open(place.name, NodeKind::kScope, {});
-  node.limit = limit;
+  node.limit = limits.limit;
+  node.wall_time = limits.wall_time;
   WEFT_TRY(type, read_inside(place, node, place.name, json, "", nullptr));
   return close(place, place.name, std::move(node), type);
 }
@@ -155,37 +156,6 @@ Result<void> Reader::read_ask(const Place& place) {
   WEFT_TRY(type_name, text_or(json, "type", "text"));
   WEFT_TRY(type, graph_type(type_name));
   return close(place, place.name, Graph::open(place.name, NodeKind::kAsk, {question.slot}), type);
-}
-
-Result<void> Reader::read_judge(const Place& place) {
-  const CodeKind& llm = code_kinds().front();
-  const Json& json = place.json;
-  Names keys = with(with(kNodeKeys, llm.keys), kPolicyKeys);
-  std::erase(keys, "samples");  // one verdict a place
-  WEFT_TRY_VOID(only(json, keys));
-  const Json inputs = json.value("inputs", Json::object());
-  if (!inputs.is_object() || !inputs.contains("first") || !inputs.contains("second")) {
-    return wrong("\"inputs\" has to be an object with \"first\" and \"second\"");
-  }
-  Json ask = json;
-  ask["kind"] = llm.name;
-  const std::string one = place.name + " in order";
-  const std::string two = place.name + " swapped";
-  WEFT_TRY_VOID(read_code({ask, place.nodes, place.names, one, place.depth}, llm));
-  std::swap(ask["inputs"]["first"], ask["inputs"]["second"]);
-  WEFT_TRY_VOID(read_code({ask, place.nodes, place.names, two, place.depth}, llm));
-  auto verdict = make_function<std::string, std::string>(
-      [](Ctx&, const std::string& straight, const std::string& swapped) -> std::string {
-        const auto a = straight.find_first_of("12");
-        const auto b = swapped.find_first_of("12");
-        if (a == std::string::npos || b == std::string::npos) return "tie";
-        if (straight[a] == '1' && swapped[b] == '2') return "first";
-        if (straight[a] == '2' && swapped[b] == '1') return "second";
-        return "tie";
-      });
-  WEFT_TRY_VOID(add_code(place, place.name, verdict, {},
-                         {place.names.here.at(one), place.names.here.at(two)}));
-  return {};
 }
 
 }  // namespace weft::planner::file

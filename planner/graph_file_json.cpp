@@ -11,6 +11,7 @@
 namespace weft::planner::file {
 namespace {
 
+constexpr double kSecondsMin = 1e-9;                       // 0 would be no limit
 constexpr double kSecondsMax = 1e6;                        // eleven days
 constexpr std::int64_t kCountMax = std::int64_t{1} << 53;  // that every JSON reader keeps
 constexpr std::array kEffects = {"pure", "idempotent", "once"};
@@ -95,9 +96,10 @@ Result<const Json*> list(const Json& json, const char* key) {
   return &json[key];
 }
 
-Result<SpendLimit> budget(const Json& json) {
-  WEFT_TRY_VOID(only(json, {"prompt_tokens", "output_tokens", "calls"}));
-  SpendLimit limit;
+Result<GraphBudget> budget(const Json& json) {
+  WEFT_TRY_VOID(only(json, {"prompt_tokens", "output_tokens", "calls", "wall_time_s"}));
+  GraphBudget made;
+  SpendLimit& limit = made.limit;
   const auto read = [&](const char* key, std::optional<std::int64_t>& into) -> Result<void> {
     WEFT_TRY(count, integer_or(json, key, 0, 0, kCountMax));
     if (json.contains(key)) into = count;
@@ -106,7 +108,9 @@ Result<SpendLimit> budget(const Json& json) {
   WEFT_TRY_VOID(read("prompt_tokens", limit.prompt_tokens));
   WEFT_TRY_VOID(read("output_tokens", limit.output_tokens));
   WEFT_TRY_VOID(read("calls", limit.calls));
-  return limit;
+  WEFT_TRY(wall_time, number_or(json, "wall_time_s", 0, kSecondsMin, kSecondsMax));
+  made.wall_time = seconds(wall_time);
+  return made;
 }
 
 const Names kPolicyKeys = {"attempts", "backoff_s", "timeout_s", "expected_s", "effect", "version"};

@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "base/scope.h"
+#include "planner/graph_file.h"
 #include "planner/policy.h"
 
 namespace weft::planner::file {
@@ -33,8 +34,8 @@ Result<Names> texts_or(const Json& json, const char* key, const Names& usual);
 /// A list that has to be there.
 Result<const Json*> list(const Json& json, const char* key);
 
-/// {"prompt_tokens", "output_tokens", "calls"}.
-Result<SpendLimit> budget(const Json& json);
+/// graph_budget().
+Result<GraphBudget> budget(const Json& json);
 
 /// The keys with which every node that is run may say how: what `policy` has is what they change.
 extern const Names kPolicyKeys;

@@ -96,8 +96,8 @@ class Reader {
   Result<void> read_branch(const Place& place);
   Result<void> read_scope(const Place& place);
   Result<void> read_ask(const Place& place);
-  /// A prompt with the places {{first}} and {{second}} is asked twice, the second time with them
-  /// swapped; a verdict that follows the place, not the text, is a tie.
+  /// Two answers compared, one scored beside a reference, or several scored; each but the second is
+  /// asked twice, with the answers swapped. A verdict that follows the place is a tie.
   Result<void> read_judge(const Place& place);
 
   /// The steps that a value names or, without "from", that a model writes down: held to the plans'

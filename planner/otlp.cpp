@@ -25,6 +25,9 @@ void add_usage(Json& attributes, const Spend& spent) {
   if (spent.prompt_tokens > 0) {
     attributes.push_back(attribute("gen_ai.usage.input_tokens", spent.prompt_tokens));
   }
+  if (spent.cached_tokens > 0) {
+    attributes.push_back(attribute("gen_ai.usage.cache_read.input_tokens", spent.cached_tokens));
+  }
   if (spent.output_tokens > 0) {
     attributes.push_back(attribute("gen_ai.usage.output_tokens", spent.output_tokens));
   }

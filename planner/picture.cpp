@@ -23,15 +23,18 @@ class Drawing {
     }
     for (const Node& node : body.nodes) {
       const std::string path = path_of(body, node, around);
+      const std::string title = node.name + " (" + std::string(to_string(node.kind)) + ")";
       if (node.bodies.empty()) {
+        const bool has_steps = node.kind == NodeKind::kPlan && draw_steps(path, title);
         ids[node.output] = box(node.name, false, path);
+        if (has_steps) close();
         for (const Slot from : node.inputs) edge(ids[from], ids[node.output]);
         continue;
       }
-      const std::string title = node.name + " (" + std::string(to_string(node.kind)) + ")";
       std::vector<std::string> ends;
       for (std::size_t b = 0; b < node.bodies.size(); ++b) {
-        open(node.bodies.size() == 1 ? title : title + (b == 0 ? ": yes" : ": no"));
+        open(node.bodies.size() == 1 ? title : title + (b == 0 ? ": yes" : ": no"),
+             caption_of(body_path(node, path)));
         std::vector<std::string> handed;
         for (const std::uint32_t from : node.arguments[b]) handed.push_back(ids[node.inputs[from]]);
         const Body& inside = *node.bodies[b];
@@ -60,6 +63,27 @@ class Drawing {
     if (body.nodes.size() == 1 && node.name == around.name) return around.path;
     return around.path + "/" + node.name;
   }
+  /// A graph's own path, or nothing where its one node has the same.
+  static std::string body_path(const Node& node, const std::string& path) {
+    const std::vector<Node>& inside = node.bodies[0]->nodes;
+    return inside.size() == 1 && inside[0].name == node.name ? "" : path;
+  }
+  std::string caption_of(const std::string& path) const {
+    const auto known = captions_.find(path);
+    return known == captions_.end() ? "" : known->second;
+  }
+  /// The steps that a run made of a plan are known by their captions alone. True: the frame around
+  /// them is still open.
+  bool draw_steps(const std::string& path, const std::string& title) {
+    const std::string beginning = path + "/";
+    auto step = captions_.lower_bound(beginning);
+    if (step == captions_.end() || !step->first.starts_with(beginning)) return false;
+    open(title);
+    for (; step != captions_.end() && step->first.starts_with(beginning); ++step) {
+      box(step->first.substr(beginning.size()), false, step->first);
+    }
+    return true;
+  }
   std::string quoted(const std::string& name, const std::string& caption = "") const {
     const std::string end = mermaid_ ? "<br>" : "\\n";
     return '"' + plain(name) + (caption.empty() ? "" : end + plain(caption)) + '"';
@@ -76,8 +100,7 @@ class Drawing {
     return text;
   }
   std::string box(const std::string& name, bool is_input, const std::string& path = "") {
-    const auto known = captions_.find(path);
-    const std::string label = quoted(name, known == captions_.end() ? "" : known->second);
+    const std::string label = quoted(name, caption_of(path));
     std::string id = "n" + std::to_string(count_++);
     if (mermaid_) {
       text_ += "  " + id + (is_input ? "([" : "[") + label + (is_input ? "])" : "]") + "\n";
@@ -89,10 +112,11 @@ class Drawing {
   void edge(const std::string& from, const std::string& to) {
     text_ += "  " + from + (mermaid_ ? " --> " : " -> ") + to + (mermaid_ ? "\n" : ";\n");
   }
-  void open(const std::string& title) {
+  void open(const std::string& title, const std::string& caption = "") {
     const std::string id = std::to_string(count_++);
-    text_ += mermaid_ ? "  subgraph s" + id + "[" + quoted(title) + "]\n"
-                      : "  subgraph cluster_" + id + " { label=" + quoted(title) + ";\n";
+    const std::string label = quoted(title, caption);
+    text_ += mermaid_ ? "  subgraph s" + id + "[" + label + "]\n"
+                      : "  subgraph cluster_" + id + " { label=" + label + ";\n";
   }
   void close() { text_ += mermaid_ ? "  end\n" : "  }\n"; }
 

@@ -9,7 +9,8 @@
 
 namespace weft::planner {
 
-/// What stands under a node's name, by path without indices, such as "each/count".
+/// What stands under a node's name, by path without indices, such as "each/count". Those of paths
+/// inside a plan, whose steps the program doesn't know, become boxes of their own.
 using Captions = std::map<std::string, std::string, std::less<>>;
 
 std::string mermaid(const Body& body, const Captions& captions = {});

@@ -50,6 +50,10 @@ class AnyProgram {
   std::shared_ptr<Hash> hash_ = std::make_shared<Hash>();
 };
 
+/// What AnyProgram::json() says of a program's structure, without its code and types: for pictures
+/// of programs whose code isn't here. Not to be run. Errors: kInvalidArgument.
+Result<std::shared_ptr<const Body>> sketch_program(std::string_view json);
+
 template <Storable T>
 class Program : public AnyProgram {
  public:

@@ -1,6 +1,7 @@
 // A program as text and back. Nothing that stands in the text is trusted: it is read into a Body,
 // which check() checks as it does one from C++.
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <unordered_map>
 
@@ -83,7 +84,10 @@ Json body_json(const Body& body) {
       entry["type"] = body.slots[node.output].type->name;
     }
     if (node.kind == NodeKind::kLoop) entry["iterations_max"] = node.iterations_max;
-    if (node.kind == NodeKind::kScope) entry["limit"] = limit_json(node.limit);
+    if (node.kind == NodeKind::kScope) {
+      entry["limit"] = limit_json(node.limit);
+      put(entry, "wall_time_ns", node.wall_time.count(), 0);
+    }
     json["nodes"].push_back(std::move(entry));
   }
   json["result"] = body.slots[body.result].name;
@@ -197,14 +201,16 @@ Result<Policy> read_policy(const Json& json) {
 
 class Loader {
  public:
-  Loader(const Functions& functions, const BodyLimits& limits, const Types& types)
+  /// Without functions, it reads a sketch: no code, no types, no checks but those of places.
+  Loader(const Functions* functions, const BodyLimits& limits, const Types& types)
       : functions_(functions), limits_(limits) {
+    if (functions == nullptr) return;
     for (const Type* type : types) add(type);
     add<bool>();
     add<std::int64_t>();
     add<double>();
     add<std::string>();
-    for (const auto& [name, function] : functions) {
+    for (const auto& [name, function] : *functions) {
       for (const Type* type : function->inputs) add(type);
       add(function->output);
     }
@@ -243,7 +249,7 @@ class Loader {
       body->until = until;
       body->has_until = true;
     }
-    WEFT_TRY_VOID(check(*body, limits_));
+    if (functions_ != nullptr) WEFT_TRY_VOID(check(*body, limits_));
     return std::shared_ptr<const Body>(std::move(body));
   }
 
@@ -262,6 +268,7 @@ class Loader {
 
   Result<const Type*> type_named(const Json& json) const {
     WEFT_TRY(name, text(json, "type"));
+    if (functions_ == nullptr) return static_cast<const Type*>(nullptr);
     const auto found = types_.find(name);
     if (found == types_.end()) return Error{ErrorCode::kNotFound, "there is no type " + name};
     return found->second;
@@ -276,7 +283,7 @@ class Loader {
 
   Result<Node> load_node(const Json& json, Body& body, Slots& slots, std::size_t depth) {
     WEFT_TRY_VOID(only(json, {"name", "kind", "inputs", "function", "policy", "graphs", "arguments",
-                              "type", "iterations_max", "limit"}));
+                              "type", "iterations_max", "limit", "wall_time_ns"}));
     Node node;
     WEFT_TRY(name, text(json, "name"));
     WEFT_TRY(kind, text(json, "kind"));
@@ -298,11 +305,13 @@ class Loader {
     node.output = static_cast<Slot>(slots.size());
     if (node.kind == NodeKind::kCode || node.kind == NodeKind::kPlan) {
       WEFT_TRY(function, text(json, "function"));
-      const auto code = functions_.find(function);
-      if (code == functions_.end())
-        return Error{ErrorCode::kNotFound, "there is no function " + function};
+      if (functions_ != nullptr) {
+        const auto code = functions_->find(function);
+        if (code == functions_->end())
+          return Error{ErrorCode::kNotFound, "there is no function " + function};
+        node.code = code->second;
+      }
       node.function = std::move(function);
-      node.code = code->second;
       if (json.contains("policy")) {
         WEFT_TRY(policy, read_policy(json["policy"]));
         node.policy = policy;
@@ -337,14 +346,30 @@ class Loader {
     }
     WEFT_TRY(iterations, integer(json, "iterations_max", 0));
     node.iterations_max = static_cast<int>(std::clamp<std::int64_t>(iterations, -1, INT32_MAX));
+    WEFT_TRY(wall_time, integer(json, "wall_time_ns", 0));
+    node.wall_time = std::chrono::nanoseconds(wall_time);
     if (json.contains("limit")) {
       WEFT_TRY(limit, read_limit(json["limit"]));
       node.limit = limit;
     }
-    return {};
+    return functions_ == nullptr ? check_places(node) : Result<void>();
   }
 
-  const Functions& functions_;
+  /// That a sketch's graphs inside read what is there, as check() sees to otherwise.
+  static Result<void> check_places(const Node& node) {
+    const std::size_t graphs = node.kind == NodeKind::kBranch ? 2 : 1;
+    bool fits = node.bodies.size() == graphs && node.arguments.size() == graphs &&
+                (graphs == 1 || !node.inputs.empty());
+    for (std::size_t b = 0; fits && b < graphs; ++b) {
+      fits = node.arguments[b].size() == node.bodies[b]->inputs.size() &&
+             std::ranges::all_of(node.arguments[b],
+                                 [&](std::uint32_t from) { return from < node.inputs.size(); });
+    }
+    if (fits) return {};
+    return wrong("its graphs inside don't read its inputs");
+  }
+
+  const Functions* functions_;
   const BodyLimits& limits_;
   std::unordered_map<std::string, const Type*> types_;
   std::size_t nodes_ = 0;
@@ -358,8 +383,10 @@ std::string AnyProgram::json() const {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-Result<AnyProgram> AnyProgram::from_json(std::string_view json, const Functions& functions,
-                                         const BodyLimits& limits, const Types& types) {
+namespace {
+
+/// A program's JSON, taken apart. Errors: kInvalidArgument.
+Result<Json> parse_program(std::string_view json, const BodyLimits& limits) {
   // A graph is an object in a list in a node in a list; copying and comparing JSON recurses.
   const std::size_t depth_max = 4 * limits.depth_max + 4;
   bool is_deep = false;
@@ -367,15 +394,29 @@ Result<AnyProgram> AnyProgram::from_json(std::string_view json, const Functions&
     is_deep = is_deep || static_cast<std::size_t>(depth) > depth_max;
     return !is_deep;
   };
-  const Json parsed = Json::parse(json, watch, /*allow_exceptions=*/false);
+  Json parsed = Json::parse(json, watch, /*allow_exceptions=*/false);
   if (is_deep) return wrong("there are too many values inside one another");
   if (parsed.is_discarded()) return wrong("the program isn't valid JSON");
   const auto format = parsed.is_object() ? parsed.find("format") : parsed.end();
   if (!parsed.is_object() || format == parsed.end() || *format != Json(kFormat)) {
     return wrong("the program's \"format\" isn't " + std::to_string(kFormat));
   }
-  WEFT_TRY(body, Loader(functions, limits, types).load(parsed, 1));
+  return parsed;
+}
+
+}  // namespace
+
+Result<AnyProgram> AnyProgram::from_json(std::string_view json, const Functions& functions,
+                                         const BodyLimits& limits, const Types& types) {
+  WEFT_TRY(parsed, parse_program(json, limits));
+  WEFT_TRY(body, Loader(&functions, limits, types).load(parsed, 1));
   return AnyProgram(std::move(body));
+}
+
+Result<std::shared_ptr<const Body>> sketch_program(std::string_view json) {
+  const BodyLimits limits;
+  WEFT_TRY(parsed, parse_program(json, limits));
+  return Loader(nullptr, limits, {}).load(parsed, 1);
 }
 
 }  // namespace weft::planner

@@ -1,5 +1,6 @@
 #include "planner/recorder.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <ctime>
 #include <nlohmann/json.hpp>
@@ -34,6 +35,20 @@ Result<std::string> make_name(UnixTime now) {
   return name;
 }
 
+Result<nlohmann::json> decode_inputs(std::span<const std::byte> bytes, std::size_t count) {
+  const auto* first = reinterpret_cast<const std::uint8_t*>(bytes.data());
+  nlohmann::json list =
+      nlohmann::json::from_cbor(first, first + bytes.size(), true, /*allow_exceptions=*/false);
+  if (list.is_array() && list.size() == count) return list;
+  return Error{ErrorCode::kCorrupt, "the recorded inputs aren't as many as the run's program has"};
+}
+
+Result<Value> input_value(const Input& input, const nlohmann::json& json) {
+  auto value = from_json(*input.type, json);
+  if (value) return value;
+  return Error{ErrorCode::kCorrupt, "input " + input.name + ": " + value.error().message};
+}
+
 std::vector<std::byte> encode_inputs(const std::vector<Value>& inputs) {
   nlohmann::json list = nlohmann::json::array();
   for (const Value& input : inputs) list.push_back(to_json(input));
@@ -55,8 +70,10 @@ Result<std::unique_ptr<Recorder>> Recorder::begin(Trace& trace, const AnyProgram
   return recorder;
 }
 
-Result<std::unique_ptr<Recorder>> Recorder::open(Trace& trace, std::string_view id, Mode mode,
-                                                 const AnyProgram& program, const Clock& clock) {
+Result<std::unique_ptr<Recorder>> Recorder::open(Trace& trace, std::string_view id,
+                                                 const Request& request, const AnyProgram& program,
+                                                 const Clock& clock) {
+  const Mode mode = request.mode;
   WEFT_TRY(found, trace.state_->find(id));
   if (!found.key) {
     return Error{ErrorCode::kPermissionDenied,
@@ -64,6 +81,7 @@ Result<std::unique_ptr<Recorder>> Recorder::open(Trace& trace, std::string_view 
   }
   std::unique_ptr<Recorder> recorder(new Recorder(trace.state_, clock));
   recorder->mode_ = mode;
+  recorder->resumption_ = request.resumption;
   if (mode != Mode::kFork && program.hash() != found.program_hash) {
     return Error{ErrorCode::kConflict, "run " + found.name +
                                            " is of another program: fork it to try this one on "
@@ -78,16 +96,43 @@ Result<std::unique_ptr<Recorder>> Recorder::open(Trace& trace, std::string_view 
   WEFT_TRY(inputs, storage::unseal(*found.key, seal_place(found.id, -1), found.inputs));
   recorder->inputs_ = std::move(inputs);
   WEFT_TRY_VOID(recorder->load(found));
-  if (mode == Mode::kFork) {
-    // The values taken over are sealed anew for the new run as it takes them.
-    const std::vector<std::byte> copied = recorder->inputs_;
-    recorder->stored_.clear();
-    recorder->next_seq_ = 0;
-    WEFT_TRY_VOID(recorder->create(program, {.seed = found.seed, .parent = found.name}, copied));
-  }
+  if (mode == Mode::kFork) WEFT_TRY_VOID(recorder->fork(found, program, request));
   recorder->steady_start_ = clock.steady_now();
   if (mode == Mode::kResume) recorder->offset_ = clock.unix_now() - found.started;
   return recorder;
+}
+
+/// Makes the new run. The values that it takes over are sealed anew as it takes them.
+Result<void> Recorder::fork(const RunRow& from, const AnyProgram& program, const Request& request) {
+  WEFT_TRY(text, state_->with_database([&](Database& database) {
+    return program_json(database, from.program_hash);
+  }));
+  WEFT_TRY(before, sketch_program(text));
+  WEFT_TRY(list, decode_inputs(inputs_, before->inputs.size()));
+  std::vector<Value> values;
+  for (const Input& wanted : program.body().inputs) {
+    const Value* mine = given(wanted.name);
+    const auto known = std::ranges::find(before->inputs, wanted.name, &Input::name);
+    if (mine != nullptr && mine->type() != wanted.type) {
+      return Error{ErrorCode::kInvalidArgument, "the value given for the input " + wanted.name +
+                                                    " is of type " + mine->type()->name + ", not " +
+                                                    wanted.type->name};
+    }
+    if (mine != nullptr) {
+      values.push_back(*mine);
+    } else if (known == before->inputs.end()) {
+      return Error{ErrorCode::kInvalidArgument, "run " + from.name + " has no input " +
+                                                    wanted.name +
+                                                    ", which this program needs: give its value"};
+    } else {
+      WEFT_TRY(value, input_value(wanted, list[known->slot]));
+      values.push_back(std::move(value));
+    }
+  }
+  stored_.clear();
+  next_seq_ = 0;
+  return create(program, {.seed = from.seed, .parent = from.name, .notes = request.notes},
+                encode_inputs(values));
 }
 
 Result<void> Recorder::create(const AnyProgram& program, const Birth& birth,
@@ -209,22 +254,50 @@ void Recorder::remember(TraceEvent event, std::int64_t stored) {
 }
 
 Result<std::vector<Value>> Recorder::inputs(const AnyProgram& program) const {
-  const auto* first = reinterpret_cast<const std::uint8_t*>(inputs_.data());
-  const nlohmann::json list =
-      nlohmann::json::from_cbor(first, first + inputs_.size(), true, /*allow_exceptions=*/false);
   const std::vector<Input>& wanted = program.body().inputs;
-  if (!list.is_array() || list.size() != wanted.size()) {
-    return Error{ErrorCode::kCorrupt, "the inputs of run " + id() + " aren't those of its program"};
-  }
+  WEFT_TRY(list, decode_inputs(inputs_, wanted.size()));
   std::vector<Value> values;
   for (std::size_t i = 0; i < wanted.size(); ++i) {
-    auto value = from_json(*wanted[i].type, list[i]);
-    if (!value) {
-      return Error{ErrorCode::kCorrupt, "input " + wanted[i].name + ": " + value.error().message};
-    }
-    values.push_back(*std::move(value));
+    WEFT_TRY(value, input_value(wanted[i], list[i]));
+    values.push_back(std::move(value));
   }
   return values;
+}
+
+const Value* Recorder::given(const std::string& path) {
+  const auto found = resumption_.given.find(path);
+  if (found == resumption_.given.end()) return nullptr;
+  used_.insert(path);
+  return &found->second;
+}
+
+bool Recorder::is_redone(const std::string& path) {
+  for (const std::string& each : resumption_.redo) {
+    if (!path.starts_with(each)) continue;
+    const bool is_inside = path.size() > each.size() && mode_ == Mode::kFork &&
+                           (path[each.size()] == '/' || path[each.size()] == '[');
+    if (path.size() > each.size() && !is_inside) continue;
+    used_.insert(each);
+    return true;
+  }
+  return false;
+}
+
+std::vector<std::string> Recorder::unused() const {
+  std::vector<std::string> paths;
+  for (const auto& [path, value] : resumption_.given) {
+    if (!used_.contains(path)) paths.push_back(path);
+  }
+  for (const std::string& path : resumption_.redo) {
+    if (!used_.contains(path)) paths.push_back(path);
+  }
+  return paths;
+}
+
+std::optional<Past> Recorder::take_past(const std::string& path, const Digest& key) {
+  const auto found = past_.find(path);
+  if (found == past_.end() || found->second.key != key) return std::nullopt;
+  return take_past(path);
 }
 
 std::optional<Past> Recorder::take_past(const std::string& path) {

@@ -42,10 +42,17 @@ class Recorder {
   static Result<std::unique_ptr<Recorder>> begin(Trace& trace, const AnyProgram& program,
                                                  const std::vector<Value>& inputs,
                                                  const RunOptions& options, const Clock& clock);
+  struct Request {
+    Mode mode = Mode::kResume;
+    Resumption resumption;
+    std::map<std::string, std::string> notes;  // of a fork
+  };
   /// Errors: kConflict if somebody works on the run, or `program` isn't its program;
-  /// kInvalidArgument if it is done; kPermissionDenied if it is redacted; those of Trace::run().
-  static Result<std::unique_ptr<Recorder>> open(Trace& trace, std::string_view id, Mode mode,
-                                                const AnyProgram& program, const Clock& clock);
+  /// kInvalidArgument if it is done, or lacks an input that a fork's program has; kPermissionDenied
+  /// if it is redacted; those of Trace::run().
+  static Result<std::unique_ptr<Recorder>> open(Trace& trace, std::string_view id,
+                                                const Request& request, const AnyProgram& program,
+                                                const Clock& clock);
 
   Mode mode() const noexcept { return mode_; }
   const std::string& id() const noexcept { return run_->name; }
@@ -56,14 +63,21 @@ class Recorder {
   /// Spent by attempts that failed before: what is recalled doesn't count it.
   const Spend& lost() const noexcept { return lost_; }
 
-  /// Values that a person gives: an answer, or what a node whose end is unknown has done; of a
-  /// fork, also what a node shall have given. And nodes whose call may be made again.
-  std::map<std::string, Value> given;
-  std::set<std::string> redo;
+  /// What a person gives at a path: an answer, or what a node whose end is unknown has done; of a
+  /// fork, also what a node shall have given. Null if nothing; else it counts as used.
+  const Value* given(const std::string& path);
+  /// Whether a person wants the node at a path to be called again; of a fork, also all that is
+  /// inside of one. Counts as used.
+  bool is_redone(const std::string& path);
+  /// What of the two no node has asked for.
+  std::vector<std::string> unused() const;
 
-  bool has_past() const noexcept { return !past_.empty(); }
+  /// Whether anything is known, or given, that may stand in for running a node.
+  bool may_recall() const noexcept { return !past_.empty() || !resumption_.given.empty(); }
   /// Takes it out.
   std::optional<Past> take_past(const std::string& path);
+  /// The same, but only if it has this key.
+  std::optional<Past> take_past(const std::string& path, const Digest& key);
   /// Errors: kCorrupt.
   Result<Value> value(const Past& past, const Type& type) const;
 
@@ -95,6 +109,7 @@ class Recorder {
                       std::span<const std::byte> inputs);
   Result<void> lock();
   Result<void> load(const RunRow& run);
+  Result<void> fork(const RunRow& from, const AnyProgram& program, const Request& request);
   void remember(TraceEvent event, std::int64_t stored);
 
   std::shared_ptr<Trace::State> state_;
@@ -106,6 +121,9 @@ class Recorder {
   std::int64_t next_seq_ = 0;
   SteadyTime steady_start_;
   std::chrono::nanoseconds offset_{0};  // of the run's time at steady_start_
+
+  Resumption resumption_;
+  std::set<std::string> used_;  // of its paths
 
   Spend lost_;
   std::unordered_map<std::string, Past> past_;

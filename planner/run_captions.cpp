@@ -10,8 +10,7 @@ namespace {
 struct Sums {
   std::map<std::string_view, int> outcomes;
   std::chrono::nanoseconds time{0};
-  std::int64_t prompt_tokens = 0;
-  std::int64_t output_tokens = 0;
+  Spend spent;
 };
 
 std::string caption(const Sums& sums) {
@@ -21,13 +20,15 @@ std::string caption(const Sums& sums) {
     if (count > 1) text += std::to_string(count) + " ";
     text += outcome;
   }
+  const auto milliseconds = std::chrono::round<std::chrono::milliseconds>(sums.time).count();
   char seconds[32];
-  std::snprintf(seconds, sizeof seconds, ", %.3g s",
-                std::chrono::duration<double>(sums.time).count());
+  std::snprintf(seconds, sizeof seconds, ", %.3g s", static_cast<double>(milliseconds) / 1000);
   text += seconds;
-  if (sums.prompt_tokens + sums.output_tokens > 0) {
-    text += ", " + std::to_string(sums.prompt_tokens) + " + " + std::to_string(sums.output_tokens) +
-            " tokens";
+  const Spend& spent = sums.spent;
+  if (spent.prompt_tokens + spent.output_tokens > 0) {
+    text += ", " + std::to_string(spent.prompt_tokens);
+    if (spent.cached_tokens > 0) text += " (" + std::to_string(spent.cached_tokens) + " cached)";
+    text += " + " + std::to_string(spent.output_tokens) + " tokens";
   }
   return text;
 }
@@ -41,8 +42,7 @@ Captions run_captions(const std::vector<TraceEvent>& events) {
     Sums& sums = all[without_indices(event.path)];
     ++sums.outcomes[to_string(event.kind)];
     sums.time += event.end - event.begin;
-    sums.prompt_tokens += event.spent.prompt_tokens;
-    sums.output_tokens += event.spent.output_tokens;
+    sums.spent = sums.spent + event.spent;
   }
   Captions captions;
   for (const auto& [path, sums] : all) captions[path] = caption(sums);

@@ -43,11 +43,7 @@ std::shared_ptr<Frame> RunState::open_frame(const std::shared_ptr<Frame>& parent
   const Body& body = *around.bodies[which];
   auto frame = new_frame(parent, node, body);
   frame->index = index;
-  if (around.kind == NodeKind::kScope) {
-    scopes_.push_back(
-        std::make_unique<Scope>(*parent->scope, Scope::Options{.limit = around.limit}));
-    frame->scope = scopes_.back().get();
-  }
+  if (around.kind == NodeKind::kScope) frame->scope = open_scope(frame, around);
   std::vector<Value> values;
   values.reserve(body.inputs.size());
   for (std::size_t i = 0; i < body.inputs.size(); ++i) {
@@ -57,6 +53,42 @@ std::shared_ptr<Frame> RunState::open_frame(const std::shared_ptr<Frame>& parent
   }
   fill_frame(frame, std::move(values));
   return frame;
+}
+
+Scope* RunState::open_scope(const std::shared_ptr<Frame>& frame, const Node& around) {
+  Scope::Options options{.limit = around.limit};
+  if (around.wall_time.count() > 0) {
+    options.deadline = saturating_add(executor_.clock().steady_now(), around.wall_time);
+  }
+  scopes_.push_back(std::make_unique<Scope>(*frame->scope, options));
+  Scope* scope = scopes_.back().get();
+  if (!options.deadline) return scope;
+  scope_ends_[frame.get()] = executor_.timers().at(
+      *options.deadline, [weak = weak_from_this(), of = std::weak_ptr<Frame>(frame), scope] {
+        const auto run = weak.lock();
+        if (run != nullptr) run->end_scope(of, *scope);
+      });
+  return scope;
+}
+
+void RunState::end_scope(const std::weak_ptr<Frame>& of, Scope& scope) {
+  Lock lock(mutex_);
+  const std::shared_ptr<Frame> frame = of.lock();
+  if (frame == nullptr || frame->unfinished == 0 || is_dead(*frame)) return leave(lock);
+  scope_ends_.erase(frame.get());
+  const std::uint32_t node = frame->node;
+  fail(
+      frame->parent, node,
+      Error{ErrorCode::kDeadlineExceeded, "its wall time is up: give it more, or less to do in it"},
+      0, {});
+  drain();
+  leave(lock);
+  scope.request_stop();  // without the lock: it calls back
+}
+
+void RunState::drop_scope_ends() {
+  for (const auto& [frame, timer] : scope_ends_) (void)executor_.timers().cancel(timer);
+  scope_ends_.clear();
 }
 
 void RunState::enter_plan(const std::shared_ptr<Frame>& frame, std::uint32_t node) {
@@ -117,6 +149,7 @@ void RunState::ready(const std::shared_ptr<Frame>& frame, std::uint32_t node) {
 }
 
 void RunState::enter(const std::shared_ptr<Frame>& frame, std::uint32_t node) {
+  if (recorder_ && recall_control(frame, node)) return;
   const Node& what = frame->body->nodes[node];
   const auto input = [&](std::size_t i) -> const Value& {
     return frame->cells[what.inputs[i]].value;
@@ -279,8 +312,13 @@ void RunState::frame_done(const std::shared_ptr<Frame>& frame) {
       parent->controls.erase(frame->node);
       return complete(parent, frame->node, std::move(value));
     }
-    case NodeKind::kBranch:
     case NodeKind::kScope:
+      if (const auto end = scope_ends_.find(frame.get()); end != scope_ends_.end()) {
+        (void)executor_.timers().cancel(end->second);
+        scope_ends_.erase(end);
+      }
+      [[fallthrough]];
+    case NodeKind::kBranch:
     case NodeKind::kPlan:
     case NodeKind::kCode:
     case NodeKind::kAsk:

@@ -367,6 +367,7 @@ void RunState::settle(Result<Value> result) {
   asked_.clear();
   for (const auto& [token, timer] : waiting_) (void)executor_.timers().cancel(timer);
   waiting_.clear();
+  drop_scope_ends();
 }
 
 void RunState::settle_from_outside(ErrorCode code, const char* why) {
@@ -387,6 +388,7 @@ void RunState::leave(Lock& lock) {
     report_.spent = scope_.spent();
     report_.overrun = scope_.overrun();
     report_.duration = executor_.clock().steady_now() - begin_;
+    if (recorder_) report_.unused = recorder_->unused();
     wake_.notify_all();
   }
   const bool stop = std::exchange(stop_wanted_, false);
@@ -422,7 +424,8 @@ void RunState::emit(Event::Kind kind, const Frame& frame, std::uint32_t node, in
                     .attempt = attempt,
                     .time = executor_.clock().steady_now(),
                     .spent = spent,
-                    .error = error};
+                    .error = error,
+                    .type = frame.body->slots[frame.body->nodes[node].output].type};
   (void)guarded([&] { options_.on_event(event); });
 }
 

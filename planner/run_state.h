@@ -12,6 +12,7 @@
 #include <queue>
 #include <stop_token>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "planner/recorder.h"
@@ -139,6 +140,10 @@ class RunState : public std::enable_shared_from_this<RunState> {
                                           const Body& body);
   std::shared_ptr<Frame> open_frame(const std::shared_ptr<Frame>& parent, std::uint32_t node,
                                     std::size_t which, std::int64_t index, Value own);
+  /// A child of its parent's that ends when its time is up.
+  Scope* open_scope(const std::shared_ptr<Frame>& frame, const Node& around);
+  void end_scope(const std::weak_ptr<Frame>& of, Scope& scope);
+  void drop_scope_ends();
   void enter_plan(const std::shared_ptr<Frame>& frame, std::uint32_t node);
   void fill_frame(const std::shared_ptr<Frame>& frame, std::vector<Value> values);
   void deliver(const std::shared_ptr<Frame>& frame, Slot slot, Value value);
@@ -164,6 +169,9 @@ class RunState : public std::enable_shared_from_this<RunState> {
   void record_failure(const Frame& frame, std::uint32_t node, const Error& error, int attempt,
                       const Spend& spent);
   bool recall(const std::shared_ptr<Frame>& frame, std::uint32_t node);
+  bool recall_control(const std::shared_ptr<Frame>& frame, std::uint32_t node);
+  bool give_if_fits(const std::shared_ptr<Frame>& frame, std::uint32_t node, TraceEvent::Kind kind,
+                    const Value& value);
   bool recall_unknown(const std::shared_ptr<Frame>& frame, std::uint32_t node, Past past);
   void take_over(const Past& past, const std::shared_ptr<Frame>& frame, std::uint32_t node);
   void give(const std::shared_ptr<Frame>& frame, std::uint32_t node, TraceEvent::Kind kind,
@@ -206,7 +214,8 @@ class RunState : public std::enable_shared_from_this<RunState> {
   std::deque<Made> made_;  // still to be handed on: a list instead of recursion
   std::deque<std::pair<std::shared_ptr<Frame>, std::uint32_t>> growing_;  // maps to open more of
   std::vector<std::unique_ptr<Scope>> scopes_;  // of kScope nodes; they end with the run
-  const std::unique_ptr<Recorder> recorder_;    // null: nothing is recorded
+  std::unordered_map<const Frame*, Timers::Id> scope_ends_;  // of those that have a time
+  const std::unique_ptr<Recorder> recorder_;                 // null: nothing is recorded
   struct Asked {
     std::shared_ptr<Frame> frame;
     std::uint32_t node = 0;

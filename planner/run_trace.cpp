@@ -12,7 +12,11 @@ using Kind = TraceEvent::Kind;
 Digest RunState::key_of(const Frame& frame, std::uint32_t node) const {
   const Node& what = frame.body->nodes[node];
   PartsHash hash;
-  hash.add("node").add(frame.path(node)).add(std::int64_t{what.policy.version});
+  // A control node and the one node inside it may have the same path.
+  const bool is_control = !what.bodies.empty() || what.kind == NodeKind::kPlan;
+  hash.add(is_control ? "control" : "node")
+      .add(frame.path(node))
+      .add(std::int64_t{what.policy.version});
   if (what.code != nullptr) hash.add(what.code->fingerprint);
   for (const Slot slot : what.inputs) hash.add(frame.cells[slot].value.digest());
   return hash.digest();
@@ -78,7 +82,9 @@ void RunState::record(Ended& end, Kind kind, const Error* error, const Spend& sp
 void RunState::record_failure(const Frame& frame, std::uint32_t node, const Error& error,
                               int attempt, const Spend& spent) {
   const Node& what = frame.body->nodes[node];
-  if (!recorder_ || what.kind != NodeKind::kCode || recalls_failure_) return;
+  // Of control nodes, only a scope fails by what isn't in the trace already: its time.
+  const bool is_recorded = what.kind == NodeKind::kCode || what.kind == NodeKind::kScope;
+  if (!recorder_ || !is_recorded || recalls_failure_) return;
   const bool is_late = is_dead(frame);  // others have failed before, or the run was stopped
   if (is_late && attempt == 0) return;
   bool is_kept = false;
@@ -88,7 +94,7 @@ void RunState::record_failure(const Frame& frame, std::uint32_t node, const Erro
   const auto now = recorder_->now();
   recorder_->record({.kind = is_kept ? Kind::kMissing : Kind::kFailed,
                      .path = frame.path(node),
-                     .label = what.code->label,
+                     .label = what.code ? what.code->label : std::string(),
                      .attempt = attempt,
                      .begin = now,
                      .end = now,
@@ -109,21 +115,13 @@ bool RunState::recall(const std::shared_ptr<Frame>& frame, std::uint32_t node) {
   const Node& what = frame->body->nodes[node];
   if (what.policy.recompute) return false;
   const bool replays = recorder_->mode() == Recorder::Mode::kReplay;
-  if (!replays && !recorder_->has_past() && recorder_->given.empty()) return false;
+  if (!replays && !recorder_->may_recall()) return false;
   const std::string path = frame->path(node);
   const bool forks = recorder_->mode() == Recorder::Mode::kFork;
   if (forks) {
-    if (const auto given = recorder_->given.find(path); given != recorder_->given.end()) {
-      if (given->second.type() != what.code->output) {
-        refuse(*frame, node,
-               Error{ErrorCode::kInvalidArgument, "the value given for it is of type " +
-                                                      given->second.type()->name + ", not " +
-                                                      what.code->output->name});
-      } else {
-        give(frame, node, Kind::kDone, given->second);
-      }
-      return true;
-    }
+    const Value* given = recorder_->given(path);
+    if (given != nullptr) return give_if_fits(frame, node, Kind::kDone, *given);
+    if (recorder_->is_redone(path)) return false;
   }
   auto past = recorder_->take_past(path);
   if (!past) {
@@ -149,6 +147,21 @@ bool RunState::recall(const std::shared_ptr<Frame>& frame, std::uint32_t node) {
   return true;
 }
 
+/// Whether a control node as a whole has what a person gave for it, now or in the run that goes on,
+/// or failed as a whole; else its graph is gone through.
+bool RunState::recall_control(const std::shared_ptr<Frame>& frame, std::uint32_t node) {
+  if (frame->body->nodes[node].kind == NodeKind::kAsk || !recorder_->may_recall()) return false;
+  const std::string path = frame->path(node);
+  if (recorder_->mode() == Recorder::Mode::kFork) {
+    const Value* given = recorder_->given(path);
+    if (given != nullptr) return give_if_fits(frame, node, Kind::kDone, *given);
+    if (recorder_->is_redone(path)) return false;
+  }
+  const auto past = recorder_->take_past(path, key_of(*frame, node));
+  if (past) take_over(*past, frame, node);
+  return past.has_value();
+}
+
 void RunState::take_over(const Past& past, const std::shared_ptr<Frame>& frame,
                          std::uint32_t node) {
   const Node& what = frame->body->nodes[node];
@@ -160,13 +173,13 @@ void RunState::take_over(const Past& past, const std::shared_ptr<Frame>& frame,
     recalls_failure_ = false;
     return;
   }
-  auto value = recorder_->value(past, *what.code->output);
+  auto value = recorder_->value(past, *frame->body->slots[what.output].type);
   if (!value) return refuse(*frame, node, value.error());
   if (forks) {
     const auto now = recorder_->now();
     recorder_->record({.kind = Kind::kDone,
                        .path = frame->path(node),
-                       .label = what.code->label,
+                       .label = what.code ? what.code->label : std::string(),
                        .attempt = past.attempt,
                        .begin = now,
                        .end = now,
@@ -176,16 +189,18 @@ void RunState::take_over(const Past& past, const std::shared_ptr<Frame>& frame,
                       encode(*value));
   }
   ++report_.recalled;
-  emit(Event::Kind::kRecalled, *frame, node, past.attempt, past.spent);
+  if (what.kind == NodeKind::kCode) {
+    emit(Event::Kind::kRecalled, *frame, node, past.attempt, past.spent);
+  }
   complete(frame, node, *std::move(value));
 }
 
 /// It was called, and nobody saw the call end: a person has to say what to do.
 bool RunState::recall_unknown(const std::shared_ptr<Frame>& frame, std::uint32_t node, Past past) {
   const std::string path = frame->path(node);
-  if (recorder_->redo.contains(path)) return false;
-  const auto given = recorder_->given.find(path);
-  if (given == recorder_->given.end()) {
+  if (recorder_->is_redone(path)) return false;
+  const Value* given = recorder_->given(path);
+  if (given == nullptr) {
     const std::string end = past.message.empty() ? "the process ended before it returned"
                                                  : "it failed: " + past.message;
     refuse(*frame, node,
@@ -194,13 +209,20 @@ bool RunState::recall_unknown(const std::shared_ptr<Frame>& frame, std::uint32_t
                                            "=VALUE) or allow another call (--redo " + path + ")"});
     return true;
   }
-  if (given->second.type() != frame->body->nodes[node].code->output) {
+  return give_if_fits(frame, node, Kind::kDone, *given);
+}
+
+/// True in any case: one of another type ends the run.
+bool RunState::give_if_fits(const std::shared_ptr<Frame>& frame, std::uint32_t node, Kind kind,
+                            const Value& value) {
+  const Type& type = *frame->body->slots[frame->body->nodes[node].output].type;
+  if (value.type() == &type) {
+    give(frame, node, kind, value);
+  } else {
     refuse(*frame, node,
            Error{ErrorCode::kInvalidArgument,
-                 "the value given for it is of type " + given->second.type()->name});
-    return true;
+                 "the value given for it is of type " + value.type()->name + ", not " + type.name});
   }
-  give(frame, node, Kind::kDone, given->second);
   return true;
 }
 
@@ -238,21 +260,14 @@ bool RunState::recall_answer(const std::shared_ptr<Frame>& frame, std::uint32_t 
   const Type& type = *frame->body->slots[what.output].type;
   const bool forks = recorder_->mode() == Recorder::Mode::kFork;
   const auto past = recorder_->take_past(path);
-  const bool is_same = past && past->key == key_of(*frame, node);
+  const bool is_redone = forks && recorder_->is_redone(path);
+  const bool is_same = past && !is_redone && past->key == key_of(*frame, node);
   if (past && !is_same && !forks) {
     refuse(*frame, node, Error{ErrorCode::kConflict, "its question isn't the one that was asked"});
     return true;
   }
-  if (const auto given = recorder_->given.find(path); given != recorder_->given.end()) {
-    if (given->second.type() == &type) {
-      give(frame, node, Kind::kAnswered, given->second);
-    } else {
-      refuse(*frame, node,
-             Error{ErrorCode::kInvalidArgument,
-                   "the answer is of type " + given->second.type()->name + ", not " + type.name});
-    }
-    return true;
-  }
+  const Value* given = recorder_->given(path);
+  if (given != nullptr) return give_if_fits(frame, node, Kind::kAnswered, *given);
   if (is_same && past->kind == Kind::kAnswered) {
     auto value = recorder_->value(*past, type);
     if (!value) {

@@ -61,11 +61,11 @@ Result<AnyRun> go_on(Executor& executor, const AnyProgram& program, std::string_
   if (options.trace == nullptr) {
     return Error{ErrorCode::kInvalidArgument, "to go on with a run, set options.trace"};
   }
-  WEFT_TRY(recorder, Recorder::open(*options.trace, id, mode, program, executor.clock()));
+  WEFT_TRY_VOID(check_budget(program.body(), options.limit));  // before a fork is in the trace
+  WEFT_TRY(recorder, Recorder::open(*options.trace, id, {mode, resumption, options.notes}, program,
+                                    executor.clock()));
   WEFT_TRY(values, recorder->inputs(program));
   for (Value& value : values) value.set_digest(value_digest(*value.type(), encode(value)));
-  recorder->given = resumption.given;
-  recorder->redo = resumption.redo;
   options.seed = recorder->seed();
   return begin(executor, program, std::move(values), options, std::move(recorder), false);
 }
@@ -108,9 +108,20 @@ Result<AnyRun> Runtime::replay_any(const AnyProgram& program, std::string_view i
 }
 
 Result<AnyRun> Runtime::fork_any(const AnyProgram& program, std::string_view id,
-                                 const std::map<std::string, Value>& given,
-                                 const RunOptions& options) {
-  return go_on(executor_, program, id, Recorder::Mode::kFork, {.given = given}, options);
+                                 const Resumption& changes, const RunOptions& options) {
+  return go_on(executor_, program, id, Recorder::Mode::kFork, changes, options);
+}
+
+Result<std::map<std::string, const Type*>> Runtime::recorded_types(
+    const AnyProgram& program, std::string_view id, const std::set<std::string>& paths,
+    Trace& trace) {
+  std::map<std::string, const Type*> types;
+  const auto note = [&](const Event& event) {
+    if (paths.contains(event.path)) types.insert_or_assign(event.path, event.type);
+  };
+  WEFT_TRY(run, replay_any(program, id, {.trace = &trace, .on_event = note}));
+  (void)run.wait_value();  // one that failed has types up to there
+  return types;
 }
 
 }  // namespace weft::planner

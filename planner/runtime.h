@@ -55,6 +55,7 @@ struct Event {
   SteadyTime time;
   Spend spent;                   // by the attempt, when it ended
   const Error* error = nullptr;  // of kRetried and kFailed; until the observer returns
+  const Type* type = nullptr;    // of the node's value
 };
 
 struct RunOptions {
@@ -73,9 +74,10 @@ struct RunOptions {
 };
 
 struct Report {
-  std::uint64_t nodes = 0;     // that have their value, those of graphs inside included
-  std::uint64_t attempts = 0;  // at nodes of code
-  std::uint64_t recalled = 0;  // nodes that have their value from a trace
+  std::uint64_t nodes = 0;          // that have their value, those of graphs inside included
+  std::uint64_t attempts = 0;       // at nodes of code
+  std::uint64_t recalled = 0;       // nodes that have their value from a trace
+  std::vector<std::string> unused;  // paths of a Resumption that no node asked for
   Spend spent;
   Spend overrun;  // beyond what was reserved, where no limit had room
   std::chrono::nanoseconds duration{0};
@@ -88,11 +90,13 @@ struct Question {
   const Type* type = nullptr;  // of the answer
 };
 
-/// What people say to a run that goes on.
+/// What people say to a run that goes on, or to a fork of it.
 struct Resumption {
-  /// By path: answers, and what nodes of Effect::kOnce have given whose calls nobody saw end.
+  /// By path: answers, and what nodes of Effect::kOnce have given whose calls nobody saw end. Of a
+  /// fork also what any node shall have given, a control node's whole value too, and inputs.
   std::map<std::string, Value> given;
-  /// Paths of such nodes that may be called again.
+  /// Paths of such nodes that may be called again; of a fork, of any that shall be, those inside of
+  /// a control node too.
   std::set<std::string> redo;
 };
 
@@ -172,10 +176,17 @@ class Runtime {
   /// Makes each recorded value again, and calls nothing. What isn't recorded fails with kNotFound.
   Result<AnyRun> replay_any(const AnyProgram& program, std::string_view id,
                             const RunOptions& options);
-  /// A new run that takes over whatever of the other one still holds, under this program, and where
-  /// some values are replaced by those of `given`: their nodes' descendants run anew.
-  Result<AnyRun> fork_any(const AnyProgram& program, std::string_view id,
-                          const std::map<std::string, Value>& given, const RunOptions& options);
+  /// A new run that takes over whatever of the other one still holds under this program and these
+  /// changes: what follows from them runs anew, and so does what the other one never did. Nodes of
+  /// Effect::kOnce among that are called. Its notes are options.notes; its seed is the other's.
+  Result<AnyRun> fork_any(const AnyProgram& program, std::string_view id, const Resumption& changes,
+                          const RunOptions& options);
+  /// The types of the values at `paths`, as far as a recorded run came to them: those of steps
+  /// inside plans too, which type_at() can't know. Calls nothing. Errors: those of replay_any().
+  Result<std::map<std::string, const Type*>> recorded_types(const AnyProgram& program,
+                                                            std::string_view id,
+                                                            const std::set<std::string>& paths,
+                                                            Trace& trace);
 
   template <Storable T>
   Result<Run<T>> resume(const Program<T>& program, std::string_view id,

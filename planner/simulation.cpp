@@ -12,6 +12,14 @@ std::chrono::nanoseconds nanoseconds(double seconds) {
       static_cast<std::int64_t>(std::clamp(seconds, 0.0, kLongest) * 1e9 + 0.5));
 }
 
+Spend spend_of(const AttemptSample& sample) {
+  return {.prompt_tokens = sample.prompt_tokens,
+          .output_tokens = sample.output_tokens,
+          .calls = sample.calls,
+          .money_micros = sample.money_micros,
+          .cached_tokens = sample.cached_tokens};
+}
+
 }  // namespace
 
 void SampleSums::add(const SampleSums& other) {
@@ -54,13 +62,17 @@ std::shared_ptr<const Body> Simulation::replace_code(const Body& body) {
   auto copy = std::make_shared<Body>(body);
   for (Node& node : copy->nodes) {
     const std::size_t index = next_++;
-    // Somebody who answers after the time that is expected, or a plan, which nobody knows yet.
+    // Somebody who answers after the time that is expected, or a plan, which is drawn as a whole:
+    // nobody knows its steps yet.
     if (node.kind == NodeKind::kAsk || node.kind == NodeKind::kPlan) {
       node.kind = NodeKind::kCode;
       auto code = std::make_shared<Function>();
       for (const Slot slot : node.inputs) code->inputs.push_back(body.slots[slot].type);
       code->output = body.slots[node.output].type;
-      code->run = [this, index](Ctx& ctx, Arguments in) { return run_node(ctx, index, in); };
+      // Neither keeps a worker.
+      code->start = [this, index](std::shared_ptr<Call> call) {
+        start_node(std::move(call), index);
+      };
       node.code = std::move(code);
     } else if (node.kind == NodeKind::kCode) {
       node.code = simulated(node, index);
@@ -157,7 +169,7 @@ Result<Value> Simulation::run_node(Ctx& ctx, std::size_t index, Arguments in) {
   const AttemptSample& sample = drawn.sample;
   if (sample.prompt_tokens != 0 || sample.output_tokens != 0 || sample.calls != 0 ||
       sample.money_micros != 0 || plan_.nodes[index].is_known) {
-    ctx.spend({sample.prompt_tokens, sample.output_tokens, sample.calls, sample.money_micros, {}});
+    ctx.spend(spend_of(sample));
   }
   return outcome(ctx, index, drawn.failed);
 }
@@ -178,8 +190,7 @@ void Simulation::start_node(std::shared_ptr<Call> call, std::size_t index) {
     // A stop or its timeout may have ended it long ago, in an earlier sample even.
     if (number != number_ || call->ctx().stop().stop_requested()) return;
     note(index, drawn, begin, executor_.clock().steady_now());
-    const AttemptSample& used = drawn.sample;
-    call->ctx().spend({used.prompt_tokens, used.output_tokens, used.calls, used.money_micros, {}});
+    call->ctx().spend(spend_of(drawn.sample));
     call->finish(outcome(call->ctx(), index, drawn.failed));
   };
   if (plan_.nodes[index].in_engine) {

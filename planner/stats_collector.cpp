@@ -17,6 +17,10 @@ StatsCollector::StatsCollector(StatsBook& book, const AnyProgram& program, std::
       codes_.try_emplace(position.path, Code{function_key(node), is_model ? model : ""});
     } else {
       Control control{.kind = node.kind};
+      if (node.kind == NodeKind::kPlan) {
+        control.function = function_key(node);
+        has_plans_ = true;
+      }
       if (node.kind == NodeKind::kBranch) {
         control.yes_is_empty = node.bodies[0]->nodes.empty();
         control.no_is_empty = node.bodies[1]->nodes.empty();
@@ -37,10 +41,14 @@ void StatsCollector::see(const Event& event) {
     started_.clear();
     counts_.clear();
     taken_.clear();
+    plans_.clear();
+    fresh_.clear();
   }
   const std::string plain = without_indices(event.path);
   note_counts(event.path);
   note_side(event, plain);
+  if (goes_on_) note_fresh(event);
+  if (has_plans_) note_plans(event);
   switch (event.kind) {
     case Event::Kind::kStarted:
       started_[event.path] = event.time;
@@ -54,6 +62,51 @@ void StatsCollector::see(const Event& event) {
     case Event::Kind::kAsked:
       return;
   }
+}
+
+void StatsCollector::note_fresh(const Event& event) {
+  if (event.kind != Event::Kind::kStarted) return;
+  const std::string& path = event.path;
+  for (std::size_t at = path.find_first_of("/["); at != std::string::npos;
+       at = path.find_first_of("/[", at + 1)) {
+    fresh_.insert(path.substr(0, at));
+  }
+  fresh_.insert(path);  // a branch and its one node may have the same
+}
+
+/// What is inside of a plan counts as the plan's: its steps are others the next time.
+void StatsCollector::note_plans(const Event& event) {
+  const std::string& path = event.path;
+  for (std::size_t at = path.find('/'); at != std::string::npos; at = path.find('/', at + 1)) {
+    const std::string around = path.substr(0, at);
+    const std::string plain = without_indices(around);
+    const auto control = controls_.find(plain);
+    if (control == controls_.end() || control->second.kind != NodeKind::kPlan) continue;
+    Plan& plan = plans_.try_emplace(around, Plan{.begin = event.time}).first->second;
+    if (event.kind == Event::Kind::kRecalled) plan.is_whole = false;
+    if (event.kind != Event::Kind::kStarted) plan.spent = plan.spent + event.spent;
+    const bool fails = event.kind == Event::Kind::kFailed && event.error != nullptr &&
+                       event.error->code != ErrorCode::kCancelled;
+    if (!fails || plan.has_failed) continue;
+    plan.has_failed = true;
+    add_plan(plain, plan, event.time);
+  }
+}
+
+void StatsCollector::add_plan(const std::string& plain, const Plan& plan, SteadyTime end) {
+  if (!plan.is_whole) return;
+  const Spend& spent = plan.spent;
+  book_.record({.function = controls_.at(plain).function,
+                .path = plain,
+                .model = {},
+                .size_bucket = size_bucket(spent.prompt_tokens)},
+               {.seconds = std::chrono::duration<double>(end - plan.begin).count(),
+                .prompt_tokens = spent.prompt_tokens,
+                .cached_tokens = spent.cached_tokens,
+                .output_tokens = spent.output_tokens,
+                .calls = spent.calls,
+                .money_micros = spent.money_micros},
+               plan.has_failed);
 }
 
 void StatsCollector::note_counts(const std::string& path) {
@@ -92,6 +145,7 @@ void StatsCollector::end_attempt(const Event& event, const std::string& plain) {
   book_.record(key,
                {.seconds = took.count(),
                 .prompt_tokens = event.spent.prompt_tokens,
+                .cached_tokens = event.spent.cached_tokens,
                 .output_tokens = event.spent.output_tokens,
                 .calls = event.spent.calls,
                 .money_micros = event.spent.money_micros},
@@ -100,7 +154,14 @@ void StatsCollector::end_attempt(const Event& event, const std::string& plain) {
 
 void StatsCollector::end_control(const Event& event, const std::string& plain) {
   const auto control = controls_.find(plain);
-  if (control == controls_.end() || event.kind != Event::Kind::kDone) return;
+  if (control == controls_.end()) return;
+  if (control->second.kind == NodeKind::kPlan) return end_plan(event, plain);
+  if (event.kind != Event::Kind::kDone) return;
+  if (goes_on_ && !fresh_.contains(event.path)) {
+    counts_.erase(event.path);
+    taken_.erase(event.path);
+    return;
+  }
   ControlStats& stats = book_.control(plain);
   switch (control->second.kind) {
     case NodeKind::kMap:
@@ -127,6 +188,19 @@ void StatsCollector::end_control(const Event& event, const std::string& plain) {
     case NodeKind::kPlan:
       return;
   }
+}
+
+void StatsCollector::end_plan(const Event& event, const std::string& plain) {
+  // One that was refused never began.
+  const bool is_refused = event.kind == Event::Kind::kFailed;
+  const auto begun = plans_.find(event.path);
+  if (begun == plans_.end()) {
+    if (is_refused)
+      add_plan(plain, {.begin = event.time, .spent = {}, .has_failed = true}, event.time);
+    return;
+  }
+  if (event.kind == Event::Kind::kDone) add_plan(plain, begun->second, event.time);
+  plans_.erase(begun);
 }
 
 }  // namespace weft::planner

@@ -8,6 +8,7 @@
 #include <map>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "planner/node_stats.h"
 #include "planner/program.h"
@@ -22,6 +23,10 @@ class StatsCollector {
   /// `model` is the one that nodes of the model lane run on.
   StatsCollector(StatsBook& book, const AnyProgram& program, std::string model = {});
 
+  /// The run that is seen next goes on with an earlier one. What that did counted then: control
+  /// nodes count if something inside ran, plans if all of them did.
+  void goes_on() { goes_on_ = true; }
+
   void see(const Event& event);
   std::function<void(const Event&)> observer() {
     return [this](const Event& event) { see(event); };
@@ -34,6 +39,7 @@ class StatsCollector {
   };
   struct Control {
     NodeKind kind = NodeKind::kScope;
+    std::string function;       // of a plan
     bool yes_is_empty = false;  // of a branch
     bool no_is_empty = false;
   };
@@ -43,6 +49,17 @@ class StatsCollector {
     bool is_clear = true;  // no node of the other side has this path
   };
 
+  struct Plan {
+    SteadyTime begin;
+    Spend spent;
+    bool is_whole = true;
+    bool has_failed = false;
+  };
+
+  void note_fresh(const Event& event);
+  void note_plans(const Event& event);
+  void end_plan(const Event& event, const std::string& plain);
+  void add_plan(const std::string& plain, const Plan& plan, SteadyTime end);
   void note_counts(const std::string& path);
   void note_side(const Event& event, const std::string& plain);
   void end_attempt(const Event& event, const std::string& plain);
@@ -54,11 +71,15 @@ class StatsCollector {
   std::unordered_map<std::string, Code> codes_;
   std::unordered_map<std::string, Control> controls_;
   std::map<std::pair<std::string, bool>, Side> sides_;  // of a branch's own nodes; is code
+  bool has_plans_ = false;
 
   // Of the run that goes on, by path:
   std::unordered_map<std::string, SteadyTime> started_;
   std::unordered_map<std::string, std::int64_t> counts_;  // of elements or iterations so far
   std::unordered_map<std::string, bool> taken_;           // sides
+  std::unordered_map<std::string, Plan> plans_;           // that have begun
+  bool goes_on_ = false;
+  std::unordered_set<std::string> fresh_;  // if so, control nodes in which something has run
 };
 
 }  // namespace weft::planner

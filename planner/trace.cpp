@@ -20,13 +20,14 @@ UnixTime unix_time(std::int64_t nanoseconds) {
 Result<std::vector<TraceRun>> select_runs(Database& database, const std::string& where,
                                           std::int64_t value, std::size_t count_max) {
   WEFT_TRY(rows,
-           database.prepare("SELECT run.id, name, program, parent, started_ns, status, error, "
-                            "seal IS NULL, max(begin_ns + duration_ns), sum(prompt_tokens), "
-                            "sum(output_tokens), sum(calls), sum(money_micros), "
-                            "sum(event.time_ns), sum(kind = 1) FROM run LEFT JOIN event ON "
-                            "event.id BETWEEN run.id << 32 AND (run.id << 32) | 4294967295 " +
-                                where + " GROUP BY run.id ORDER BY run.id DESC LIMIT ?2",
-                            value, static_cast<std::int64_t>(count_max)));
+           database.prepare(
+               "SELECT run.id, name, program, parent, started_ns, status, error, "
+               "seal IS NULL, max(begin_ns + duration_ns), sum(prompt_tokens), "
+               "sum(output_tokens), sum(calls), sum(money_micros), "
+               "sum(event.time_ns), sum(kind = 1), sum(cached_tokens) FROM run LEFT JOIN event ON "
+               "event.id BETWEEN run.id << 32 AND (run.id << 32) | 4294967295 " +
+                   where + " GROUP BY run.id ORDER BY run.id DESC LIMIT ?2",
+               value, static_cast<std::int64_t>(count_max)));
   std::vector<TraceRun> runs;
   while (true) {
     WEFT_TRY(more, rows.step());
@@ -40,8 +41,12 @@ Result<std::vector<TraceRun>> select_runs(Database& database, const std::string&
     run.error = rows.text(6);
     run.is_redacted = rows.integer(7) != 0;
     run.duration = std::chrono::nanoseconds(rows.integer(8));
-    run.spent = {rows.integer(9), rows.integer(10), rows.integer(11), rows.integer(12),
-                 std::chrono::nanoseconds(rows.integer(13))};
+    run.spent = {.prompt_tokens = rows.integer(9),
+                 .output_tokens = rows.integer(10),
+                 .calls = rows.integer(11),
+                 .money_micros = rows.integer(12),
+                 .time = std::chrono::nanoseconds(rows.integer(13)),
+                 .cached_tokens = rows.integer(15)};
     run.nodes = rows.integer(14);
     runs.push_back(std::move(run));
   }
@@ -136,12 +141,8 @@ Result<std::vector<TraceEvent>> Trace::events(std::string_view id) {
 
 Result<std::string> Trace::program(std::string_view id) {
   WEFT_TRY(row, state_->find(id));
-  return state_->with_database([&](Database& database) -> Result<std::string> {
-    WEFT_TRY(select, database.prepare("SELECT json FROM program WHERE hash=?1", row.program_hash));
-    WEFT_TRY(is_there, select.step());
-    if (!is_there) return Error{ErrorCode::kCorrupt, "the trace lacks a run's program"};
-    return std::string(select.text(0));
-  });
+  return state_->with_database(
+      [&](Database& database) { return program_json(database, row.program_hash); });
 }
 
 Result<std::vector<std::byte>> Trace::value(std::string_view id, std::int64_t seq) {

@@ -25,7 +25,7 @@ Result<void> append(storage::Database& database, const EventRow& row) {
   const TraceEvent& event = row.event;
   const bool has_value = event.digest != Digest{};
   WEFT_TRY(insert, database.prepare("INSERT INTO event VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
-                                    "?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+                                    "?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
                                     (row.run->id << 32) | event.seq,
                                     static_cast<std::int64_t>(event.kind), event.path));
   int position = 3;
@@ -58,6 +58,7 @@ Result<void> append(storage::Database& database, const EventRow& row) {
   }
   bind_unless(!event.code, event.code ? to_string(*event.code) : std::string_view());
   bind_unless(event.message.empty(), std::string_view(event.message));
+  bind_unless(spent.cached_tokens == 0, spent.cached_tokens);
   WEFT_TRY_VOID(insert.run());
   for (const std::string& document : row.documents) {
     WEFT_TRY(link, database.prepare("INSERT OR IGNORE INTO run_document VALUES(?1, ?2)", document,
@@ -82,8 +83,12 @@ TraceEvent read_event(const storage::Statement& row) {
   };
   read(7, event.key);
   read(8, event.digest);
-  event.spent = {row.integer(9), row.integer(10), row.integer(11), row.integer(12),
-                 std::chrono::nanoseconds(row.integer(13))};
+  event.spent = {.prompt_tokens = row.integer(9),
+                 .output_tokens = row.integer(10),
+                 .calls = row.integer(11),
+                 .money_micros = row.integer(12),
+                 .time = std::chrono::nanoseconds(row.integer(13)),
+                 .cached_tokens = row.integer(17)};
   if (!row.is_null(14)) event.code = error_code_named(row.text(14));
   event.message = row.text(15);
   return event;
@@ -91,13 +96,13 @@ TraceEvent read_event(const storage::Statement& row) {
 
 constexpr std::string_view kEventColumns =
     "SELECT id, kind, path, label, attempt, begin_ns, duration_ns, key, digest, prompt_tokens, "
-    "output_tokens, calls, money_micros, time_ns, code, message, bytes FROM event "
+    "output_tokens, calls, money_micros, time_ns, code, message, bytes, cached_tokens FROM event "
     "WHERE id BETWEEN ?1 AND ?2 ORDER BY id";
 
-const std::array<std::string, 1>& migrations() {
+const std::array<std::string, 2>& migrations() {
   // A key of an event is its run's number shifted by 32 bits, and its own: one integer is the
   // smallest index there is, and events of a run lie together.
-  static const std::array<std::string, 1> steps = {R"sql(
+  static const std::array<std::string, 2> steps = {R"sql(
 CREATE TABLE program(hash TEXT PRIMARY KEY, json TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE run(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, program TEXT NOT NULL,
   parent TEXT, seed INTEGER NOT NULL, started_ns INTEGER NOT NULL, ended_ns INTEGER,
@@ -110,6 +115,9 @@ CREATE TABLE note(run INTEGER NOT NULL, name TEXT NOT NULL, text TEXT NOT NULL,
   PRIMARY KEY(run, name)) WITHOUT ROWID;
 CREATE TABLE run_document(document TEXT NOT NULL, run INTEGER NOT NULL,
   PRIMARY KEY(document, run)) WITHOUT ROWID;
+)sql",
+                                                   R"sql(
+ALTER TABLE event ADD COLUMN cached_tokens INTEGER;
 )sql"};
   return steps;
 }
@@ -129,6 +137,13 @@ Result<void> each_event(
     if (!more) return {};
     WEFT_TRY_VOID(visit(read_event(rows), rows.blob(16)));
   }
+}
+
+Result<std::string> program_json(storage::Database& database, const std::string& hash) {
+  WEFT_TRY(select, database.prepare("SELECT json FROM program WHERE hash=?1", hash));
+  WEFT_TRY(is_there, select.step());
+  if (!is_there) return Error{ErrorCode::kCorrupt, "the trace lacks a run's program"};
+  return std::string(select.text(0));
 }
 
 Result<std::unique_ptr<Trace>> Trace::open(const std::filesystem::path& path,

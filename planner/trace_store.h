@@ -50,6 +50,9 @@ Result<void> each_event(
     storage::Database& database, std::int64_t run,
     const std::function<Result<void>(TraceEvent, std::span<const std::byte>)>& visit);
 
+/// The JSON of the program with this hash. Errors: kCorrupt if it isn't there.
+Result<std::string> program_json(storage::Database& database, const std::string& hash);
+
 struct Trace::State {
   State(storage::Database opened, std::shared_ptr<storage::RangeLocks> run_locks);
   ~State();

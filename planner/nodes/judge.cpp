@@ -87,6 +87,16 @@ Verdict verdict(std::string_view straight, std::string_view swapped, double marg
   return made;
 }
 
+std::optional<std::vector<double>> mean_scores(std::string_view straight, std::string_view reversed,
+                                               std::size_t count) {
+  auto mean = parse_scores(straight, count);
+  auto back = parse_scores(reversed, count);
+  if (back) std::ranges::reverse(*back);
+  if (!mean || !back) return mean ? mean : back;
+  for (std::size_t i = 0; i < count; ++i) (*mean)[i] = ((*mean)[i] + (*back)[i]) / 2;
+  return mean;
+}
+
 double JudgeBias::delta() const noexcept { return std::abs(prefers_first - prefers_second); }
 
 JudgeBias judge_bias(const std::vector<JudgedPair>& pairs) {
@@ -107,20 +117,70 @@ JudgeBias judge_bias(const std::vector<JudgedPair>& pairs) {
   return bias;
 }
 
-FunctionPtr parse_scores_function(std::size_t count) {
-  return make_function<std::string>(
-      [count](Ctx&, const std::string& reply) -> Result<std::vector<double>> {
-        if (auto scores = parse_scores(reply, count)) return *std::move(scores);
-        return Error{ErrorCode::kInvalidArgument, "its first line has no " + std::to_string(count) +
-                                                      " scores of 0 to 10: " + reply.substr(0, 80)};
+namespace {
+
+Error no_scores(std::size_t count, const std::string& reply) {
+  return {ErrorCode::kInvalidArgument, "its first line has no " + std::to_string(count) +
+                                           " scores of 0 to 10: " + reply.substr(0, 80)};
+}
+
+/// The text that a reply chooses, by its place; nothing if it names none.
+std::optional<Winner> chosen(const std::string& reply) {
+  const std::size_t at = reply.find_first_of("12");
+  if (at == std::string::npos) return std::nullopt;
+  return reply[at] == '1' ? Winner::kFirst : Winner::kSecond;
+}
+
+/// Code of one reply or of two: fn(straight, swapped), the second of which is empty if nobody was
+/// asked.
+template <typename F>
+FunctionPtr of_replies(bool swaps, F fn) {
+  if (!swaps) {
+    return make_function<std::string>(
+        [fn](Ctx&, const std::string& reply) { return fn(reply, std::string()); });
+  }
+  return make_function<std::string, std::string>(
+      [fn](Ctx&, const std::string& straight, const std::string& swapped) {
+        return fn(straight, swapped);
       });
 }
 
-FunctionPtr verdict_function(double margin) {
-  return make_function<std::string, std::string>(
-      [margin](Ctx&, const std::string& straight, const std::string& swapped) {
-        return std::string(to_string(verdict(straight, swapped, margin).winner));
-      });
+}  // namespace
+
+FunctionPtr parse_scores_function(std::size_t count) { return mean_scores_function(count, false); }
+
+FunctionPtr mean_scores_function(std::size_t count, bool swaps) {
+  return of_replies(swaps,
+                    [count](const std::string& straight,
+                            const std::string& reversed) -> Result<std::vector<double>> {
+                      if (auto scores = mean_scores(straight, reversed, count)) {
+                        return *std::move(scores);
+                      }
+                      return no_scores(count, straight);
+                    });
+}
+
+FunctionPtr single_score_function() {
+  return make_function<std::string>([](Ctx&, const std::string& reply) -> Result<double> {
+    if (const auto scores = parse_scores(reply, 2)) return (*scores)[1];
+    return no_scores(2, reply);
+  });
+}
+
+FunctionPtr verdict_function(double margin, bool swaps) {
+  return of_replies(swaps, [margin](const std::string& straight, const std::string& swapped) {
+    return std::string(to_string(verdict(straight, swapped, margin).winner));
+  });
+}
+
+FunctionPtr choice_function(bool swaps) {
+  return of_replies(swaps, [swaps](const std::string& straight, const std::string& swapped) {
+    const auto one = chosen(straight);
+    if (!swaps) return std::string(to_string(one.value_or(Winner::kTie)));
+    const auto two = chosen(swapped);
+    const bool agree = one && two && *one != *two;  // the same text, in another place
+    return std::string(to_string(agree ? *one : Winner::kTie));
+  });
 }
 
 }  // namespace weft::planner

@@ -39,6 +39,11 @@ struct Verdict {
 /// doesn't count; with none that can, it is a tie of -1. The winner leads by more than `margin`.
 Verdict verdict(std::string_view straight, std::string_view swapped, double margin = 0);
 
+/// The mean scores of `count` answers, from the reply to them in order and to them in reverse. A
+/// reply that can't be read doesn't count; nothing if none can.
+std::optional<std::vector<double>> mean_scores(std::string_view straight, std::string_view reversed,
+                                               std::size_t count);
+
 /// How a judge does over many pairs: what `straight` and `swapped` said of each, both as the
 /// answers' own places. Shares of 1; pairs that can't be read are left out of `pairs`.
 struct JudgeBias {
@@ -55,9 +60,14 @@ struct JudgedPair {
 };
 JudgeBias judge_bias(const std::vector<JudgedPair>& pairs);
 
-/// As nodes: text to list<number>, kInvalidArgument if it can't be read; two texts to "first",
-/// "second" or "tie".
+/// As nodes, of the reply to the answers in order and, where it `swaps`, of the other one too: text
+/// to list<number> and, beside a reference, to the answer's own number, with kInvalidArgument if
+/// they can't be read; texts to "first", "second" or "tie", by scores or, choice_function(), by the
+/// first 1 or 2 in each.
 FunctionPtr parse_scores_function(std::size_t count);
-FunctionPtr verdict_function(double margin);
+FunctionPtr mean_scores_function(std::size_t count, bool swaps);
+FunctionPtr single_score_function();
+FunctionPtr verdict_function(double margin, bool swaps = true);
+FunctionPtr choice_function(bool swaps);
 
 }  // namespace weft::planner

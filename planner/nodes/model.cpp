@@ -99,7 +99,10 @@ void finish(Call& call, std::vector<Result<Generation>> answers) {
       if (!error) error = made.error();
       continue;
     }
-    // A prompt is read once, however many answers it has.
+    // A prompt is read once, however many answers it has: what was cached before is known from the
+    // answer that found the least.
+    const auto cached = static_cast<std::int64_t>(made->usage.cached_tokens);
+    spent.cached_tokens = texts.empty() ? cached : std::min(spent.cached_tokens, cached);
     spent.prompt_tokens = static_cast<std::int64_t>(made->usage.prompt_tokens);
     spent.output_tokens +=
         static_cast<std::int64_t>(made->usage.think_tokens + made->usage.answer_tokens);
@@ -204,6 +207,8 @@ FunctionPtr ModelNodes::function(Plan plan) {
       inference::Request request{
           .prompt = *std::move(ids), .options = plan.options, .samples = plan.samples};
       request.options.stop_token = call->ctx().stop();
+      std::uint64_t& seed = request.options.sampling.seed;
+      seed = call->ctx().seed(seed);
       group.requests.push_back(std::move(request));
       members.push_back(std::move(call));
     }

@@ -37,9 +37,9 @@ class ModelNodes final : public PromptNodes {
 
   /// Code for Graph::call(): a prompt's text to its continuation's. The text is read as it stands;
   /// nothing in it becomes a control token. What `options` says of stop tokens and callbacks isn't
-  /// used: a node ends with its run. Reports its prompt tokens (cached ones too), its output tokens
-  /// (thoughts included) and a call as spent. Waits where the engine's queue is full. Errors: those
-  /// of Engine::submit() and of the answer; kCancelled; kInternal if a step throws.
+  /// used: a node ends with its run. Reports its prompt tokens and which of them were cached, its
+  /// output tokens (thoughts included) and a call as spent. Waits where the engine's queue is full.
+  /// Errors: those of Engine::submit() and of the answer; kCancelled; kInternal if a step throws.
   FunctionPtr complete(inference::GenerateOptions options);
   /// The same, the text being a user's message and the result the assistant's, in the model's
   /// template.

@@ -1,5 +1,6 @@
 #include "planner/nodes/remote.h"
 
+#include <cstdint>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -56,7 +57,8 @@ Spend spend_of(const RemoteAnswer& answer, const PromptNode& node) {
   return {.prompt_tokens = static_cast<std::int64_t>(answer.usage.prompt_tokens),
           .output_tokens =
               static_cast<std::int64_t>(answer.usage.think_tokens + answer.usage.answer_tokens),
-          .calls = 1};
+          .calls = 1,
+          .cached_tokens = static_cast<std::int64_t>(answer.usage.cached_tokens)};
 }
 
 Result<void> check(const RemoteAnswer& answer, const PromptNode& node) {
@@ -87,6 +89,8 @@ Result<Value> run(const inference::RemoteModel& model, const PromptNode& node, C
   for (const Value* value : in) texts.push_back(value->as<std::string>());
   WEFT_TRY(prompt, node.prompt.render_in_order(texts));
   WEFT_TRY(settings, inference::remote_settings(node.options));
+  constexpr std::uint64_t kSeedMax = INT32_MAX;  // what every server takes
+  settings.sampling.seed = ctx.seed(settings.sampling.seed) & kSeedMax;
   if (!node.form.empty()) settings.json_schema = node.form.substr(kSchema.size());
   std::vector<std::string> answers;
   for (std::size_t i = 0; i < node.samples; ++i) {

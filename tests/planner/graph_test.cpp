@@ -1,11 +1,13 @@
 #include "planner/graph.h"
 
 #include <catch2/catch.hpp>
+#include <iostream>
 #include <string>
 #include <type_traits>
 #include <vector>
 
 #include "base/random.h"
+#include "planner/picture.h"
 #include "planner/runtime.h"
 
 namespace weft::planner {
@@ -108,7 +110,9 @@ TEST_CASE("A23: every cut of a program's JSON, and every wrong part, is refused 
   const std::string json = program->json();
   for (std::size_t cut = 0; cut < json.size(); ++cut) {
     REQUIRE_FALSE(AnyProgram::from_json(json.substr(0, cut), program->functions()));
+    REQUIRE_FALSE(sketch_program(json.substr(0, cut)));
   }
+  std::cout << "A23: " << json.size() << " cuts of a program's JSON are refused\n";
   const auto refusal = [&](const std::string& from, const std::string& to) {
     std::string changed = json;
     const auto at = changed.find(from);
@@ -311,6 +315,27 @@ TEST_CASE("pictures show every node, and every edge once") {
         "digraph program {\n  n0 [label=\"a\"];\n  n1 [label=\"b\", shape=box];\n  n0 -> n1;\n"
         "  subgraph cluster_2 { label=\"s (scope)\";\n  n3 [label=\"c\", shape=box];\n  n1 -> "
         "n3;\n  }\n}\n");
+}
+
+TEST_CASE("a sketch of a program's JSON has its picture, and is refused if it makes no sense") {
+  Graph g;
+  const auto program = every_kind(g);
+  const auto sketch = sketch_program(program->json());
+  REQUIRE(sketch);
+  CHECK(mermaid(**sketch) == program->mermaid());
+  CHECK(dot(**sketch) == program->dot());
+  const auto refusal = [&](const std::string& from, const std::string& to) {
+    std::string json = program->json();
+    const std::size_t at = json.find(from);
+    REQUIRE(at != std::string::npos);
+    json.replace(at, from.size(), to);
+    const auto read = sketch_program(json);
+    return read ? "" : read.error().message;
+  };
+  CHECK(refusal("\"arguments\":[[", "\"arguments\":[[99,").find("don't read its inputs") !=
+        std::string::npos);
+  CHECK(refusal("\"graphs\":[", "\"graphs\":[{\"inputs\":[],\"nodes\":[],\"result\":\"x\"},")
+            .find("there is no node or input x") != std::string::npos);
 }
 
 TEST_CASE("the type of a value is found by its path") {

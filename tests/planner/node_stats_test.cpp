@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 #include <string>
 
+#include "planner/forecast.h"
 #include "planner/graph.h"
 #include "planner/positions.h"
 #include "planner/runtime.h"
@@ -150,6 +151,77 @@ TEST_CASE("what a failed run left unfinished isn't counted in the next") {
   CHECK(runtime.run(program, Inputs().set("list", std::vector<Int>{1}), options));
   CHECK(book.find_control("m")->counts.items() == std::vector<Int>{1});
   CHECK(book.find("m/m", "m").trials == 4);
+}
+
+/// Events as a run tells them; times in seconds.
+struct Told {
+  StatsCollector& collector;
+  std::uint64_t seq = 0;
+  void operator()(Event::Kind kind, const char* path, int attempt, int at, const Spend& spent = {},
+                  const Error* error = nullptr) {
+    collector.see({.seq = seq++,
+                   .kind = kind,
+                   .path = path,
+                   .attempt = attempt,
+                   .time = SteadyTime(std::chrono::seconds(at)),
+                   .spent = spent,
+                   .error = error});
+  }
+};
+
+TEST_CASE("of a run that goes on, control nodes count if something inside of them has run") {
+  StatsBook book;
+  StatsCollector collector(book, sample_program(), "small");
+  collector.goes_on();
+  for (const bool is_fresh : {false, true}) {
+    Told told{collector};
+    told(Event::Kind::kRecalled, "call[0]", 1, 0);
+    if (is_fresh) {
+      told(Event::Kind::kStarted, "call[1]", 1, 1);
+      told(Event::Kind::kDone, "call[1]", 1, 3);
+    }
+    told(Event::Kind::kDone, "call", 0, 3);
+  }
+  CHECK(book.find_control("call")->counts.items() == std::vector<Int>{2});
+  CHECK(book.find("call/call", "call", "small").trials == 1);
+}
+
+TEST_CASE("a plan's steps are known, and forecast, as one node") {
+  auto code = std::make_shared<Function>();
+  code->inputs = {type_of<std::string>()};
+  code->output = type_of<Int>();
+  code->expand = [](Arguments) -> Result<std::shared_ptr<const Body>> {
+    return Error{ErrorCode::kInternal, "not run here"};
+  };
+  Graph g;
+  const auto program = *g.build(g.plan<Int>("work", code, g.input<std::string>("plan")));
+  StatsBook book;
+  StatsCollector collector(book, program);
+  {
+    Told told{collector};
+    told(Event::Kind::kStarted, "work/a", 1, 1);
+    told(Event::Kind::kStarted, "work/b", 1, 2);
+    told(Event::Kind::kDone, "work/a", 1, 3, {.prompt_tokens = 10, .calls = 1});
+    told(Event::Kind::kDone, "work/b", 1, 5, {.prompt_tokens = 20, .calls = 1});
+    told(Event::Kind::kDone, "work", 0, 5);
+  }
+  const auto predicted = forecast(program, book, {}, {.samples = 20});
+  REQUIRE(predicted);
+  CHECK(predicted->unknown.empty());
+  CHECK(predicted->seconds.p50 == Approx(4));
+  CHECK(predicted->calls.mean == 2);
+  CHECK(predicted->prompt_tokens.mean == 30);
+
+  const Error refused{ErrorCode::kInvalidArgument, "no plan"};
+  Told{collector}(Event::Kind::kFailed, "work", 0, 1, {}, &refused);
+  const Error broken{ErrorCode::kNetwork, "no answer"};
+  {
+    Told told{collector};
+    told(Event::Kind::kStarted, "work/a", 1, 1);
+    told(Event::Kind::kFailed, "work/a", 1, 3, {.calls = 1}, &broken);
+  }
+  CHECK(book.find("work", "work").trials == 3);
+  CHECK(book.find("work", "work").failures == 2);
 }
 
 TEST_CASE("statistics as text: a round trip, and what is refused") {

@@ -24,22 +24,23 @@ TEST_CASE("a run's spans have the names of the conventions, and its own span aro
   run.started = UnixTime(1'700'000'000s);
   run.duration = 2s;
   run.spent = {.prompt_tokens = 30, .output_tokens = 5};
-  const std::vector<TraceEvent> events = {{.seq = 0,
-                                           .path = "draft",
-                                           .label = "chat qwen2.5",
-                                           .attempt = 1,
-                                           .begin = 1ms,
-                                           .end = 1s,
-                                           .spent = {.prompt_tokens = 30, .output_tokens = 5}},
-                                          {.seq = 1,
-                                           .kind = TraceEvent::Kind::kFailed,
-                                           .path = "find[3]",
-                                           .label = "execute_tool search",
-                                           .attempt = 2,
-                                           .begin = 1s,
-                                           .end = 2s,
-                                           .code = ErrorCode::kNetwork,
-                                           .message = "secret"}};
+  const std::vector<TraceEvent> events = {
+      {.seq = 0,
+       .path = "draft",
+       .label = "chat qwen2.5",
+       .attempt = 1,
+       .begin = 1ms,
+       .end = 1s,
+       .spent = {.prompt_tokens = 30, .output_tokens = 5, .cached_tokens = 20}},
+      {.seq = 1,
+       .kind = TraceEvent::Kind::kFailed,
+       .path = "find[3]",
+       .label = "execute_tool search",
+       .attempt = 2,
+       .begin = 1s,
+       .end = 2s,
+       .code = ErrorCode::kNetwork,
+       .message = "secret"}};
   const std::string text = otlp_json(run, events);
   CHECK(text == otlp_json(run, events));
   CHECK(text.find("secret") == std::string::npos);
@@ -50,6 +51,7 @@ TEST_CASE("a run's spans have the names of the conventions, and its own span aro
   CHECK(spans[0]["status"]["code"] == 2);
   CHECK(spans[1]["name"] == "chat qwen2.5");
   CHECK(attribute(spans[1], "gen_ai.request.model") == "qwen2.5");
+  CHECK(attribute(spans[1], "gen_ai.usage.cache_read.input_tokens") == "20");
   CHECK(spans[1]["startTimeUnixNano"] == "1700000000001000000");
   CHECK(spans[1]["parentSpanId"] == spans[0]["spanId"]);
   CHECK(attribute(spans[2], "gen_ai.tool.name") == "search");

@@ -22,15 +22,19 @@ TEST_CASE("a run's picture says what each node did, a map's elements together") 
   REQUIRE(program);
   const Captions captions = run_captions(
       {{.kind = Kind::kDone, .path = "list", .begin = 1s, .end = 1500ms},
-       {.kind = Kind::kDone, .path = "each[0]", .end = 1s, .spent = {.prompt_tokens = 30}},
+       {.kind = Kind::kDone,
+        .path = "each[0]",
+        .end = 1s,
+        .spent = {.prompt_tokens = 30, .cached_tokens = 20}},
        {.kind = Kind::kRetried, .path = "each[1]", .end = 1s},
        {.kind = Kind::kDone, .path = "each[1]", .end = 1s, .spent = {.output_tokens = 4}},
        {.kind = Kind::kIntent, .path = "last"},
        {.kind = Kind::kFailed, .path = "last"}});
-  CHECK(captions.at("each") == "2 done, retried, 3 s, 30 + 4 tokens");
+  CHECK(captions.at("each") == "2 done, retried, 3 s, 30 (20 cached) + 4 tokens");
   const std::string mermaid = planner::mermaid(program->body(), captions);
   CHECK(mermaid.find("[\"list<br>done, 0.5 s\"]") != std::string::npos);
-  CHECK(mermaid.find("[\"each<br>2 done, retried, 3 s, 30 + 4 tokens\"]") != std::string::npos);
+  CHECK(mermaid.find("[\"each<br>2 done, retried, 3 s, 30 (20 cached) + 4 tokens\"]") !=
+        std::string::npos);
   CHECK(mermaid.find("[\"last<br>failed, 0 s\"]") != std::string::npos);
   CHECK(dot(program->body(), captions).find("label=\"list\\ndone, 0.5 s\"") != std::string::npos);
   CHECK(program->mermaid().find("<br>") == std::string::npos);

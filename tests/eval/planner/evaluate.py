@@ -85,13 +85,13 @@ def coverage(weft, fit, test):
 
 
 def resized(name, size, folder):
-    """The graph with parts of that size; an overlap stays a fifth of them."""
+    """The graph with parts of that size; an overlap stays just under half of them."""
     graph = json.loads((HERE / name).read_text())
     for node in graph["nodes"]:
         if node["name"] == "parts":
             node["bytes_max"] = size
             if "overlap" in node:
-                node["overlap"] = size // 5
+                node["overlap"] = size * 49 // 100
     path = pathlib.Path(folder, f"{size}.json")
     path.write_text(json.dumps(graph))
     return path
@@ -160,7 +160,7 @@ def needle(weft, problems, sizes, folder):
 
 def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    options.add_argument("--weft", type=pathlib.Path, default=ROOT / "build/release/weft")
+    options.add_argument("--weft", type=pathlib.Path, default=ROOT / "build/release/bin/weft")
     options.add_argument("--models", type=pathlib.Path, required=True, help="a directory with NAME.gguf")
     options.add_argument("--parts", nargs="+", default=["coverage", "counting", "needle"], choices=["coverage", "counting", "needle"])
     options.add_argument("--fit", type=int, default=40)

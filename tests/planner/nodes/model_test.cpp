@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -86,9 +87,11 @@ void check_siblings(Fixture& fixture, const std::vector<Text>& prompts, std::siz
             << " steps for 8 answers of " << max_tokens << " tokens\n";
   CHECK(counters.prefilled_tokens == shared + tails);
   CHECK(counters.decoded_tokens == 8 * max_tokens);
-  CHECK(run->report().spent == Spend{.prompt_tokens = prompt_tokens,
-                                     .output_tokens = static_cast<std::int64_t>(8 * max_tokens),
-                                     .calls = 8});
+  CHECK(run->report().spent ==
+        Spend{.prompt_tokens = prompt_tokens,
+              .output_tokens = static_cast<std::int64_t>(8 * max_tokens),
+              .calls = 8,
+              .cached_tokens = prompt_tokens - static_cast<std::int64_t>(shared + tails)});
   // Decoding all at once: far fewer steps than one after the other, beside those that read.
   CHECK(counters.steps <= max_tokens + 2 + (shared + tails) / 32);
   for (std::size_t i = 0; i < prompts.size(); i += 3) {
@@ -193,6 +196,25 @@ TEST_CASE("a prompt of named texts is the user's message, and gives as many answ
   CHECK((*answers)[1] != (*answers)[0]);
   CHECK(run->report().spent.output_tokens == 4 * 6);
   CHECK(run->report().spent.calls == 2);
+}
+
+TEST_CASE("each element of a map draws numbers of its own, the same ones in each run") {
+  Fixture fixture(inference::tiny({}, *backend()));
+  GenerateOptions options;
+  options.max_tokens = 8;
+  options.sampling.temperature = 1;
+  options.sampling.seed = 7;
+  options.ignore_end_tokens = true;
+  const auto program = fixture.map(options, ModelNodes::policy(2000, options));
+  const auto answers = [&](std::uint64_t seed) {
+    const auto inputs = Inputs().set("prompts", std::vector<Text>(8, "say"));
+    return fixture.runtime.run(program, inputs, {.seed = seed}).value();
+  };
+  const std::vector<Text> first = answers(0);
+  CHECK(std::set(first.begin(), first.end()).size() > 4);  // some are the same by chance
+  CHECK(first[0] != fixture.alone("say", options));  // that is a node's outside of maps and loops
+  CHECK(answers(0) == first);
+  CHECK(answers(1) != first);
 }
 
 TEST_CASE("a prompt beyond its node's limit fails, and a fingerprint tells prompts and options") {
