@@ -22,12 +22,23 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kConfigBytesMax = 1 << 20;
 
+/// Files of packed weights beside the model's: see `weft model pack`.
+Json packed_names(const ModelEntry& entry) {
+  Json names = Json::array();
+  if (!entry.present) return names;
+  const auto kept = inference::kept_weights(entry.path);
+  if (!kept) return names;  // what can't be listed isn't used either
+  for (const auto& path : *kept) names.push_back(path.filename().string());
+  return names;
+}
+
 Json entry_json(const ModelEntry& entry) {
   return {{"name", entry.name},           {"present", entry.present},
           {"known", entry.known},         {"size_bytes", entry.size_bytes},
           {"source", entry.source},       {"sha256", entry.sha256},
           {"licence", entry.licence},     {"licence_url", entry.licence_url},
-          {"pulled_at", entry.pulled_at}, {"path", entry.path.string()}};
+          {"pulled_at", entry.pulled_at}, {"path", entry.path.string()},
+          {"packed", packed_names(entry)}};
 }
 
 Result<ExitCode> list(Context& context) {
@@ -218,7 +229,7 @@ Result<ExitCode> inspect(Context& context, const std::string& name, bool with_te
 
 void add_model(CLI::App& app, Parsed& parsed) {
   auto* verb = app.add_subcommand(
-      "model", "List, fetch, look into, check, remove, quantise and merge models");
+      "model", "List, fetch, look into, check, remove, pack, quantise and merge models");
   verb->require_subcommand(1);
   const auto name = std::make_shared<std::string>();
   const auto local_name = std::make_shared<std::string>();
@@ -263,6 +274,7 @@ void add_model(CLI::App& app, Parsed& parsed) {
     parsed.action = [=](Context& context) { return remove(context, *name); };
   });
 
+  add_model_pack(*verb, parsed);
   add_model_quantize(*verb, parsed);
   add_model_merge(*verb, parsed);
   add_model_diff(*verb, parsed);

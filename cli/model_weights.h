@@ -1,5 +1,5 @@
 #pragma once
-// The verbs of `weft model` that write weights (quantize, merge, diff), and what they share.
+// The verbs of `weft model` that write weights, and what they share.
 
 #include <cstdint>
 #include <filesystem>
@@ -19,6 +19,7 @@
 
 namespace weft::cli {
 
+void add_model_pack(CLI::App& model, Parsed& parsed);
 void add_model_quantize(CLI::App& model, Parsed& parsed);
 void add_model_merge(CLI::App& model, Parsed& parsed);
 void add_model_diff(CLI::App& model, Parsed& parsed);

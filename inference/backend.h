@@ -6,12 +6,15 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "inference/kv_cache.h"
@@ -38,16 +41,32 @@ class AdapterWeights {
 
 /// Tokens that one sequence reads in a step.
 struct Slice {
-  std::span<const TokenId> ids;  // not empty
-  KvCache* cache = nullptr;      // its length is the position of ids[0]
+  /// Not empty. Of the vocabulary, or behind it one of the hooks' head rows that can be read.
+  std::span<const TokenId> ids;
+  KvCache* cache = nullptr;      // its length is the position of ids[0], but see `fork`
   std::size_t first_wanted = 0;  // of `ids`, from where on logits are wanted; ids.size() for none
   /// Read in place of the embedding's rows where not empty: (ids.size(), width), each row scaled as
   /// the embedding's are. `ids` are kNoToken then.
   std::span<const float> rows = {};
   /// What changes the linear layers for these tokens alone; of the runner's weights. May be null.
   const AdapterWeights* adapter = nullptr;
-  HookRun* hooks = nullptr;  // what the request does inside the pass; null: nothing
+  /// What the request does inside the pass; null: nothing. Blocks that its attention hides from all
+  /// of `ids` may have been dropped from the cache.
+  HookRun* hooks = nullptr;
+  /// A sequence that leaves another's within the step, as the branches of a tree do: it has read
+  /// `tokens` of the ids of the earlier slice `slice` too, at least one, before its own. Before the
+  /// step its cache is a copy of that one's; adapter and hooks are that one's.
+  struct Fork {
+    std::size_t slice = 0;
+    std::size_t tokens = 0;
+
+    friend bool operator==(const Fork&, const Fork&) = default;
+  };
+  std::optional<Fork> fork = {};
 };
+
+/// The position of the first of `ids` of slice `i`, before the step.
+std::size_t first_position(std::span<const Slice> slices, std::size_t i) noexcept;
 
 /// Runs steps of one model, with working memory of its own. Needs itself alone.
 class StepRunner {
@@ -56,6 +75,9 @@ class StepRunner {
 
   /// Of the caches that it reads and extends.
   virtual const std::shared_ptr<const KvMemory>& kv_memory() const noexcept = 0;
+
+  /// Whether slices may have forks.
+  virtual bool can_fork() const noexcept { return false; }
 
   /// Reads 1..kStepTokensMax tokens, of different caches each slice, extends the caches by them and
   /// keeps what logits() needs of the wanted ones, slice after slice. On an error the caches may
@@ -77,6 +99,13 @@ class StepRunner {
   virtual Result<void> hidden(std::size_t i, std::span<float> out);
 };
 
+struct LoadOptions {
+  std::stop_token stop;  // checked between tensors
+  /// Bytes of weights read so far, and of all. Called one at a time, but from any thread.
+  std::function<void(std::uint64_t done, std::uint64_t total)> on_progress;
+  std::string fingerprint = {};  // of the model's file: fingerprint(); read anew where it is empty
+};
+
 /// A model's weights where they are computed with. Immutable; const members may run at once.
 class Weights {
  public:
@@ -89,12 +118,11 @@ class Weights {
   /// kUnsupported where there are none, as here; kResourceExhausted.
   virtual Result<std::unique_ptr<const AdapterWeights>> load_adapter(
       std::span<const LowRank> changes) const;
-};
-
-struct LoadOptions {
-  std::stop_token stop;  // checked between tensors
-  /// Bytes of weights read so far, and of all. Called one at a time, but from any thread.
-  std::function<void(std::uint64_t done, std::uint64_t total)> on_progress;
+  /// Writes them as they lie in memory to a file beside the model's, which load() takes as long as
+  /// the model's file is the same: a faster start, for as much of the disk. Returns its path.
+  /// Errors: kUnsupported where a backend can't, as here; kResourceExhausted (disk),
+  /// kPermissionDenied, kIo, kCancelled.
+  virtual Result<std::filesystem::path> keep(const LoadOptions& options) const;
 };
 
 /// One serves all models of a process. Const members may run at once.
@@ -126,6 +154,10 @@ struct BackendOptions {
   std::size_t threads = 0;  // 0 = one a physical core
   KvType kv = KvType::kF16;
 };
+
+/// The files that Weights::keep() has left beside a model's, for any backend and level. Errors:
+/// kIo.
+Result<std::vector<std::filesystem::path>> kept_weights(const std::filesystem::path& model);
 
 /// The backend of this machine: the CPU. Errors: kInvalidArgument for an unknown level,
 /// kUnsupported for one that the CPU lacks.

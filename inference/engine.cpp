@@ -44,6 +44,9 @@ struct Engine::State {
     own.policy = sequence.policy;
     return own;
   }
+  std::shared_ptr<const KvMemory> memory_of(const Sequence& sequence) const {
+    return memory_for(runner->kv_memory(), sequence.attached());
+  }
   void start(Sequence& sequence);
   void resolve(Sequence& sequence);
   void make_room();
@@ -161,12 +164,12 @@ void Engine::State::resolve(Sequence& sequence) {
   const auto prompt = std::span<const TokenId>(sequence.prompt).first(sequence.prompt.size() - 1);
   sequence.leader = nullptr;
   if (reads_all(sequence.attached())) {
-    if (!sequence.cache) sequence.cache.emplace(runner->kv_memory());
+    if (!sequence.cache) sequence.cache.emplace(memory_of(sequence));
     return;
   }
   // A prefix is what a sequence that read on would be truncated to.
   const bool can_go_back = runner->kv_memory()->truncate_max() == KvMemory::kNoLimit;
-  KvCache found = prefixes.find(space_of(sequence), prompt, runner->kv_memory());
+  KvCache found = prefixes.find(space_of(sequence), prompt, memory_of(sequence));
   if (auto kept = queue.kept(sequence); kept.length() > found.length()) found = std::move(kept);
   if (sequence.cache && sequence.cache->length() > found.length()) found = *sequence.cache;
   for (const auto& other : active) {
@@ -177,6 +180,7 @@ void Engine::State::resolve(Sequence& sequence) {
     const std::size_t best = std::max(found.length(), sequence.leader ? sequence.awaited : 0);
     if (!can_go_back || common < best + kSharedTokensMin) continue;
     if (other->cache->length() >= common) {
+      if (!other->cache->can_truncate(common)) continue;  // a window has left it behind
       found = *other->cache;
       found.truncate(common);
       sequence.leader = nullptr;
@@ -350,6 +354,7 @@ bool Engine::State::step() {
     return true;
   }
   for (Sequence* s : reading) {
+    drop_hidden(*s->cache, s->attached());
     if (s->hooks && s->hooks->error() != nullptr) {
       s->decoding.cancel();
       end(*s, s->hooks->error());

@@ -59,8 +59,9 @@ Result<void> EngineQueue::append_sequences(const Request& request, std::size_t i
                                            Sequences& made) const {
   const std::size_t length = std::min(request.prompt.size() + generated_tokens_max(request.options),
                                       options_.context_length_max);
+  const std::size_t blocks = (length + kKvBlockTokens - 1) / kKvBlockTokens;
   const std::size_t kv_bytes =
-      (length + kKvBlockTokens - 1) / kKvBlockTokens * memory_->block_bytes();
+      blocks * memory_for(memory_, request.options.hooks.get())->block_bytes();
   const auto refuse = [&](const Error& error) {
     return Error{error.code, "request " + std::to_string(index) + ": " + error.message};
   };

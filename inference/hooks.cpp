@@ -8,6 +8,8 @@
 #include <string>
 #include <utility>
 
+#include "inference/backend.h"
+#include "inference/kv_cache.h"
 #include "inference/model_config.h"
 
 namespace weft::inference {
@@ -20,38 +22,49 @@ bool is_finite(std::span<const float> values) {
   return std::ranges::all_of(values, [](float v) { return std::isfinite(v); });
 }
 
+Error refusal(std::string reason) { return {ErrorCode::kInvalidArgument, std::move(reason)}; }
+
+Result<void> check_layer(std::size_t layer, const ModelConfig& config) {
+  if (layer < config.layers) return {};
+  return refusal("there is no layer " + std::to_string(layer) + "; the model has " +
+                 std::to_string(config.layers));
+}
+
 Result<void> check(const Tap& tap, const ModelConfig& config) {
-  const auto refuse = [](const std::string& reason) {
-    return Error{ErrorCode::kInvalidArgument, reason};
-  };
-  if (tap.layer >= config.layers) {
-    return refuse("there is no layer " + std::to_string(tap.layer) + "; the model has " +
-                  std::to_string(config.layers));
-  }
+  WEFT_TRY_VOID(check_layer(tap.layer, config));
   if ((tap.read == nullptr) == (tap.write == nullptr)) {
-    return refuse("a tap either reads or writes: set one of both");
+    return refusal("a tap either reads or writes: set one of both");
   }
   if (tap.write && tap.rows != Tap::Rows::kAll) {
-    return refuse(
+    return refusal(
         "a tap that writes needs all rows: which of a prompt's rows are wanted depends on how it "
         "is read");
   }
   return {};
 }
 
-Result<void> check(const HeadRows& head, const ModelConfig& config) {
-  if (head.count > kHeadRowsMax || head.weights.size() != head.count * config.width) {
-    return Error{ErrorCode::kInvalidArgument, std::to_string(head.weights.size()) +
-                                                  " weights aren't " + std::to_string(head.count) +
-                                                  " head rows of the model's width, " +
-                                                  std::to_string(config.width) + "; there can be " +
-                                                  std::to_string(kHeadRowsMax)};
-  }
-  if (is_finite(head.weights)) return {};
-  return Error{ErrorCode::kInvalidArgument, "a weight of the head rows isn't finite"};
+Result<void> check(const ScoreTap& tap, const ModelConfig& config) {
+  WEFT_TRY_VOID(check_layer(tap.layer, config));
+  if (tap.read != nullptr) return {};
+  return refusal("a tap of scores needs a callback");
 }
 
-Error refusal(std::string reason) { return {ErrorCode::kInvalidArgument, std::move(reason)}; }
+Result<void> check_rows(std::span<const float> values, std::size_t count, const std::string& what,
+                        const ModelConfig& config) {
+  if (count > kHeadRowsMax || values.size() != count * config.width) {
+    return refusal(std::to_string(values.size()) + " " + what + " aren't " + std::to_string(count) +
+                   " head rows of the model's width, " + std::to_string(config.width) +
+                   "; there can be " + std::to_string(kHeadRowsMax));
+  }
+  if (is_finite(values)) return {};
+  return refusal("one of the head rows' " + what + " isn't finite");
+}
+
+Result<void> check(const HeadRows& head, const ModelConfig& config) {
+  WEFT_TRY_VOID(check_rows(head.weights, head.count, "weights", config));
+  return head.inputs.empty() ? Result<void>()
+                             : check_rows(head.inputs, head.count, "inputs", config);
+}
 
 Result<void> check(const AttentionPolicy& policy, const ModelConfig& config) {
   if (policy.sinks == 0 || policy.window != 0) {
@@ -72,10 +85,11 @@ Result<void> check(const PositionPolicy& policy) {
 
 Result<void> check(const std::vector<std::size_t>& program, const ModelConfig& config) {
   if (program.empty()) return refusal("the layer program is empty");
-  if (program.size() > config.layers) {
+  if (program.size() > kProgramRoundsMax * config.layers) {
     return refusal("the layer program has " + std::to_string(program.size()) +
-                   " steps; keys and values have room for the model's " +
-                   std::to_string(config.layers) + ", so skip a layer for each that is repeated");
+                   " steps; keys and values are kept of at most " +
+                   std::to_string(kProgramRoundsMax) + " times the model's " +
+                   std::to_string(config.layers) + " layers");
   }
   for (const std::size_t layer : program) {
     if (layer >= config.layers) {
@@ -91,6 +105,16 @@ std::string where(const TapRows& rows) {
          std::to_string(rows.layer);
 }
 
+/// check() of each, with its index.
+template <typename Taps>
+Result<void> check_all(const Taps& taps, const std::string& kind, const ModelConfig& config) {
+  for (std::size_t i = 0; i < taps.size(); ++i) {
+    auto checked = check(taps[i], config);
+    if (!checked) return std::move(checked).error().with_context(kind + std::to_string(i));
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string_view to_string(TapPoint point) noexcept {
@@ -98,10 +122,8 @@ std::string_view to_string(TapPoint point) noexcept {
 }
 
 Result<void> validate(const Hooks& hooks, const ModelConfig& config) {
-  for (std::size_t i = 0; i < hooks.taps.size(); ++i) {
-    auto checked = check(hooks.taps[i], config);
-    if (!checked) return std::move(checked).error().with_context("tap " + std::to_string(i));
-  }
+  WEFT_TRY_VOID(check_all(hooks.taps, "tap ", config));
+  WEFT_TRY_VOID(check_all(hooks.scores, "score tap ", config));
   WEFT_TRY_VOID(check(hooks.head, config));
   WEFT_TRY_VOID(check(hooks.attention, config));
   WEFT_TRY_VOID(check(hooks.positions));
@@ -139,6 +161,20 @@ std::string policy_of(const Hooks* hooks) {
   return policy;
 }
 
+std::shared_ptr<const KvMemory> memory_for(const std::shared_ptr<const KvMemory>& memory,
+                                           const Hooks* hooks) {
+  if (hooks == nullptr || !hooks->program) return memory;
+  return memory->for_steps(hooks->program->size());
+}
+
+void drop_hidden(KvCache& cache, const Hooks* hooks) noexcept {
+  if (hooks == nullptr || hooks->attention.window == 0) return;
+  const std::size_t kept_min = cache.length() - std::min(cache.length(), kStepTokensMax);
+  // The token read after that many sees its own position and window - 1 before.
+  const std::size_t seen = kept_min + 1 - std::min(kept_min + 1, hooks->attention.window);
+  cache.drop(hooks->attention.sinks, seen, kept_min);
+}
+
 bool changes_keys(const Hooks* hooks) noexcept {
   return hooks != nullptr &&
          std::ranges::any_of(hooks->taps, [](const Tap& tap) { return tap.write != nullptr; });
@@ -154,7 +190,13 @@ std::size_t head_rows(const Hooks* hooks) noexcept {
   return hooks != nullptr ? hooks->head.count : 0;
 }
 
-bool allows_drafts(const Hooks* hooks) noexcept { return hooks == nullptr || hooks->taps.empty(); }
+std::size_t head_inputs(const Hooks* hooks) noexcept {
+  return hooks != nullptr && !hooks->head.inputs.empty() ? hooks->head.count : 0;
+}
+
+bool allows_drafts(const Hooks* hooks) noexcept {
+  return hooks == nullptr || (hooks->taps.empty() && hooks->scores.empty());
+}
 
 bool HookRun::taps(std::size_t layer, TapPoint point) const noexcept {
   return std::ranges::any_of(
@@ -168,11 +210,23 @@ bool HookRun::taps_unwanted(std::size_t layer) const noexcept {
   });
 }
 
-void HookRun::call(const TapRows& rows, std::size_t wanted, std::span<float> values) noexcept {
+template <typename Place, typename Body>
+void HookRun::guard(const Place& place, const Body& body) noexcept {
   const auto fail = [&](const char* what) {
-    error_ = Error{ErrorCode::kInternal, where(rows) + " threw: " + what};
+    error_ = Error{ErrorCode::kInternal, place() + " threw: " + what};
   };
   try {
+    body();
+  } catch (const std::exception& exception) {
+    fail(exception.what());
+  } catch (...) {
+    fail("not a std::exception");
+  }
+}
+
+void HookRun::call(const TapRows& rows, std::size_t wanted, std::span<float> values) noexcept {
+  const auto place = [&] { return where(rows); };
+  guard(place, [&] {
     for (const Tap& tap : hooks_->taps) {
       if (error_ || tap.layer != rows.layer || tap.point != rows.point) continue;
       TapRows seen = rows;
@@ -190,11 +244,25 @@ void HookRun::call(const TapRows& rows, std::size_t wanted, std::span<float> val
         }
       }
     }
-  } catch (const std::exception& exception) {
-    fail(exception.what());
-  } catch (...) {
-    fail("not a std::exception");
+  });
+}
+
+std::vector<ScoreTap::Kind> HookRun::score_kinds(std::size_t layer) const {
+  std::vector<ScoreTap::Kind> kinds;
+  for (const ScoreTap& tap : hooks_->scores) {
+    if (tap.layer != layer || std::ranges::count(kinds, tap.kind) != 0) continue;
+    kinds.push_back(tap.kind);
   }
+  return kinds;
+}
+
+void HookRun::call(const ScoreRows& rows, ScoreTap::Kind kind) noexcept {
+  const auto place = [&] { return "a tap of scores of layer " + std::to_string(rows.layer); };
+  guard(place, [&] {
+    for (const ScoreTap& tap : hooks_->scores) {
+      if (!error_ && tap.layer == rows.layer && tap.kind == kind) tap.read(rows);
+    }
+  });
 }
 
 }  // namespace weft::inference

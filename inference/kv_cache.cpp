@@ -1,5 +1,6 @@
 #include "inference/kv_cache.h"
 
+#include <algorithm>
 #include <cassert>
 
 namespace weft::inference {
@@ -37,6 +38,22 @@ void KvCache::truncate(std::size_t new_length) noexcept {
   assert(new_length <= length_);
   blocks_.resize((new_length + kKvBlockTokens - 1) / kKvBlockTokens);
   length_ = new_length;
+  if (new_length == 0) kept_min_ = 0;
+}
+
+void KvCache::drop(std::size_t begin, std::size_t end, std::size_t kept_min) noexcept {
+  assert(end <= kept_min && kept_min <= length_);
+  for (std::size_t i = (begin + kKvBlockTokens - 1) / kKvBlockTokens; i < end / kKvBlockTokens;
+       ++i) {
+    if (blocks_[i] == nullptr) continue;
+    blocks_[i].reset();
+    kept_min_ = kept_min;
+  }
+}
+
+std::size_t KvCache::size_bytes() const noexcept {
+  const auto dropped = std::ranges::count(blocks_, nullptr);
+  return (blocks_.size() - static_cast<std::size_t>(dropped)) * memory_->block_bytes();
 }
 
 }  // namespace weft::inference

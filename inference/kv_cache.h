@@ -3,6 +3,7 @@
 // share until one of them writes. What stands in a block is the backend's business: here are only
 // which blocks a sequence has and whose they are.
 
+#include <algorithm>
 #include <cstddef>
 #include <limits>
 #include <memory>
@@ -26,6 +27,9 @@ class KvMemory {
   /// Throws std::bad_alloc where there is no memory left.
   virtual KvBlock new_block() const = 0;
   virtual KvBlock copy(const KvBlock& block) const = 0;
+  /// The same for tokens that pass `steps` layers, each with keys and values of its own: more than
+  /// the model has, where a layer program repeats some. Any thread may call it.
+  virtual std::shared_ptr<const KvMemory> for_steps(std::size_t steps) const = 0;
   /// How many of its last tokens a cache can drop and be read on from there, at least those of a
   /// step. Without limit where all layers keep all they have read, as on the CPU; a backend that
   /// drops what a sliding window has left behind can't go back further. All can always be dropped.
@@ -43,15 +47,25 @@ class KvCache {
   void extend(std::size_t new_length);
   /// Whether the first `new_length` tokens can be kept alone. Precondition: as of truncate().
   bool can_truncate(std::size_t new_length) const noexcept {
-    return new_length == 0 || length_ - new_length <= memory_->truncate_max();
+    return new_length == 0 || new_length >= length_min();
+  }
+  /// The fewest tokens that can be kept, besides none.
+  std::size_t length_min() const noexcept {
+    return std::max(kept_min_, length_ - std::min(length_, memory_->truncate_max()));
   }
   /// Drops all blocks past the first `new_length` tokens. Precondition: new_length <= length(), and
   /// can_truncate().
   void truncate(std::size_t new_length) noexcept;
 
+  /// Frees the blocks that lie whole in positions [begin, end), which nobody reads any more; fewer
+  /// than `kept_min` tokens can't be kept from then on. Precondition: end <= kept_min <= length().
+  void drop(std::size_t begin, std::size_t end, std::size_t kept_min) noexcept;
+  /// Whether nothing was dropped.
+  bool is_whole() const noexcept { return kept_min_ == 0; }
+
   std::size_t length() const noexcept { return length_; }
   std::size_t blocks() const noexcept { return blocks_.size(); }
-  std::size_t size_bytes() const noexcept { return blocks_.size() * memory_->block_bytes(); }
+  std::size_t size_bytes() const noexcept;  // of those that weren't dropped
   /// How many caches hold block `i`.
   long owners(std::size_t i) const noexcept { return blocks_[i].use_count(); }
 
@@ -64,7 +78,8 @@ class KvCache {
  private:
   std::shared_ptr<const KvMemory> memory_;
   std::size_t length_ = 0;
-  std::vector<KvBlock> blocks_;
+  std::size_t kept_min_ = 0;     // 0: nothing was dropped
+  std::vector<KvBlock> blocks_;  // null where dropped
 };
 
 }  // namespace weft::inference

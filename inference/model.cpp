@@ -59,7 +59,9 @@ Result<std::shared_ptr<const Model>> Model::load(const std::filesystem::path& pa
     WEFT_TRY(tensors, find_tensors(opened, state->config));
     WEFT_TRY(print, fingerprint(opened));
     state->numerics = backend.numerics(print);
-    WEFT_TRY(weights, backend.load(opened, state->config, tensors, options));
+    LoadOptions all = options;
+    all.fingerprint = std::move(print);
+    WEFT_TRY(weights, backend.load(opened, state->config, tensors, all));
     state->weights = std::move(weights);
     return {};
   };

@@ -15,6 +15,7 @@
 #include "base/guard.h"
 #include "base/nearest.h"
 #include "base/sha256.h"
+#include "inference/backend.h"
 #include "inference/model_manifest.h"
 #include "inference/model_pull.h"
 
@@ -481,6 +482,8 @@ Result<void> ModelStore::remove(const std::string& name) {
   WEFT_TRY_VOID(make_directories(work));
   WEFT_TRY(lock, Lock::take(work.string() + ".lock", name));
   // The manifest goes last: without it the rest would look like somebody else's.
+  WEFT_TRY(kept, kept_weights(file));
+  for (const fs::path& path : kept) WEFT_TRY_VOID(remove_tree(path));
   for (const fs::path& path : {work, file, folder, manifest}) WEFT_TRY_VOID(remove_tree(path));
   return sync_directory(options_.directory);
 }

@@ -88,7 +88,8 @@ class ModelStore {
   /// Hashes the model again. Errors: kNotFound, kCorrupt (says which file), kIo, kCancelled.
   Result<void> verify(const std::string& name, const PullOptions& options = {}) const;
 
-  /// Deletes the model and what an interrupted pull of it left. Errors: kNotFound, kConflict, kIo.
+  /// Deletes the model, its packed weights and what an interrupted pull of it left. Errors:
+  /// kNotFound, kConflict, kIo.
   Result<void> remove(const std::string& name);
 
  private:

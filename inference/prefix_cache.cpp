@@ -72,6 +72,7 @@ KvCache PrefixCache::find(const Space& space, std::span<const TokenId> ids,
 void PrefixCache::insert(const Space& space, std::span<const TokenId> ids, const KvCache& cache) {
   assert(cache.length() >= ids.size());
   if (bytes_max_ == 0 || cache.memory().truncate_max() != KvMemory::kNoLimit) return;
+  if (!cache.is_whole()) return;  // nor is its beginning then
   const std::scoped_lock lock(mutex_);
   ++now_;
   Node* node = &root(space);

@@ -43,7 +43,8 @@ class PrefixCache {
   KvCache find(const Space& space, std::span<const TokenId> ids,
                std::shared_ptr<const KvMemory> memory);
 
-  /// Remembers that `cache` holds `ids` first, then evicts what no longer fits.
+  /// Remembers that `cache` holds `ids` first, then evicts what no longer fits. Of a cache that has
+  /// dropped blocks nothing is kept.
   void insert(const Space& space, std::span<const TokenId> ids, const KvCache& cache);
 
   /// Says when the known prefix of `ids` will be used next, in steps of the caller's own count:

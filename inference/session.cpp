@@ -3,71 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <utility>
 
-#include "inference/adapter/attached_adapter.h"
-#include "inference/backend.h"
-#include "inference/kv_cache.h"
-#include "inference/prefix_cache.h"
-#include "inference/sampler.h"
-#include "inference/step_logits.h"
+#include "inference/session_state.h"
 
 namespace weft::inference {
-namespace {
-
-/// What runs the steps. Forks share it, so it is locked for an append.
-struct Workspace {
-  Workspace(std::unique_ptr<StepRunner> steps, const ModelConfig& config)
-      : runner(std::move(steps)), logits(config) {}
-  std::mutex mutex;
-  std::unique_ptr<StepRunner> runner;
-  StepLogits logits;
-};
-
-struct OnRow {
-  std::function<void(std::size_t, std::span<const float>)> take;
-  NeededTokens needed = {};
-};
-
-}  // namespace
-
-struct Session::State {
-  std::shared_ptr<const Model> model;
-  std::size_t context_length = 0;
-  KvCache cache;
-  std::vector<TokenId> tokens;
-  /// How many of them were read as such: past a row of floats, or what hooks changed, keys and
-  /// values aren't those of the tokens.
-  std::size_t plain = 0;
-  std::vector<float> logits;
-  std::shared_ptr<Workspace> workspace;
-  PrefixCache* prefixes = nullptr;
-  std::shared_ptr<const AttachedAdapter> adapter;
-  std::optional<HookRun> hooks = {};
-  std::string policy = {};  // that the tokens were read with
-
-  PrefixCache::Space space() const {
-    return {.numerics = numerics_of(*model, adapter.get()), .policy = policy_of(attached())};
-  }
-  const AdapterWeights* adapter_weights() const {
-    return adapter == nullptr ? nullptr : &adapter->weights();
-  }
-  bool has_policy() const { return tokens.empty() || policy == policy_of(attached()); }
-  std::span<const TokenId> plain_tokens() const { return std::span(tokens).first(plain); }
-  const Hooks* attached() const { return hooks ? &hooks->hooks() : nullptr; }
-  void truncate(std::size_t length);
-  /// Those of the vocabulary, and `more` beyond it.
-  Result<void> check(std::span<const TokenId> ids, std::size_t more = 0) const;
-  Result<void> check_room(std::size_t count) const;
-  /// `rows` as in Slice; what is read was checked before.
-  Result<void> read(std::span<const TokenId> ids, std::span<const float> rows,
-                    std::size_t first_wanted, const OnRow* on_row, const std::stop_token& stop);
-  /// Logits after `count` wanted tokens of the step from `first` on; the last stay in `logits`.
-  Result<void> hand_out(std::size_t first, std::size_t count, const OnRow& on_row);
-};
-
 void Session::State::truncate(std::size_t length) {
   cache.truncate(length);
   tokens.resize(length);
@@ -77,6 +18,11 @@ void Session::State::truncate(std::size_t length) {
 
 Result<void> Session::State::check(std::span<const TokenId> ids, std::size_t more) const {
   if (ids.empty()) return Error{ErrorCode::kInvalidArgument, "no tokens to append"};
+  WEFT_TRY_VOID(check_ids(ids, more));
+  return check_room(ids.size());
+}
+
+Result<void> Session::State::check_ids(std::span<const TokenId> ids, std::size_t more) const {
   const auto vocabulary = static_cast<TokenId>(model->config().vocabulary + more);
   for (std::size_t i = 0; i < ids.size(); ++i) {
     if (ids[i] < 0 || ids[i] >= vocabulary) {
@@ -85,7 +31,7 @@ Result<void> Session::State::check(std::span<const TokenId> ids, std::size_t mor
                        " is outside the vocabulary of " + std::to_string(vocabulary)};
     }
   }
-  return check_room(ids.size());
+  return {};
 }
 
 Result<void> Session::State::check_room(std::size_t count) const {
@@ -102,6 +48,18 @@ Result<void> Session::State::check_room(std::size_t count) const {
                      std::to_string(count - room) + " too many"};
   }
   return {};
+}
+
+void Session::State::add(std::span<const TokenId> ids) {
+  // Up to the first row of floats or head token, which tell other sessions nothing.
+  const auto vocabulary = static_cast<TokenId>(model->config().vocabulary);
+  const auto other =
+      std::ranges::find_if(ids, [&](TokenId id) { return id == kNoToken || id >= vocabulary; });
+  if (plain == tokens.size() && !changes_keys(attached())) {
+    plain += static_cast<std::size_t>(other - ids.begin());
+  }
+  if (tokens.empty()) policy = policy_of(attached());
+  tokens.insert(tokens.end(), ids.begin(), ids.end());
 }
 
 Result<void> Session::State::hand_out(std::size_t first, std::size_t count, const OnRow& on_row) {
@@ -122,6 +80,7 @@ Result<void> Session::State::read(std::span<const TokenId> ids, std::span<const 
                                   std::size_t first_wanted, const OnRow* on_row,
                                   const std::stop_token& stop) {
   const std::scoped_lock lock(workspace->mutex);
+  if (tokens.empty()) cache = beginning();
   // All or nothing: whatever ends this early, also an exception of on_row, leaves what was read, or
   // nothing where the backend can't go back.
   struct Rollback {
@@ -152,6 +111,7 @@ Result<void> Session::State::read(std::span<const TokenId> ids, std::span<const 
     const Slice slice{
         chunk, &cache, first, chunk_rows, adapter_weights(), hooks ? &*hooks : nullptr};
     WEFT_TRY_VOID(runner.read(std::span(&slice, 1)));
+    drop_hidden(cache, attached());
     if (hooks && hooks->error() != nullptr) return *hooks->error();
     if (on_row != nullptr && begin + chunk.size() > first_wanted) {
       const std::size_t at = begin + first;
@@ -166,9 +126,7 @@ Result<void> Session::State::read(std::span<const TokenId> ids, std::span<const 
           hand_out(chunk.size() - 1 - first, 1, {[](std::size_t, std::span<const float>) {}}));
     }
   }
-  if (plain == tokens.size() && rows.empty() && !changes_keys(attached())) plain += ids.size();
-  if (tokens.empty()) policy = policy_of(attached());
-  tokens.insert(tokens.end(), ids.begin(), ids.end());
+  add(ids);
   rollback.length = cache.length();
   return {};
 }
@@ -203,7 +161,7 @@ Session& Session::operator=(Session&&) noexcept = default;
 Session::~Session() = default;
 
 Result<void> Session::append(std::span<const TokenId> ids, std::stop_token stop) {
-  WEFT_TRY_VOID(state_->check(ids));
+  WEFT_TRY_VOID(state_->check(ids, head_inputs(state_->attached())));
   return state_->read(ids, {}, ids.size(), nullptr, stop);
 }
 
@@ -229,7 +187,7 @@ Result<void> Session::append_each(
     std::span<const TokenId> ids, std::size_t first,
     const std::function<void(std::size_t i, std::span<const float> logits)>& on_row,
     std::stop_token stop) {
-  WEFT_TRY_VOID(state_->check(ids));
+  WEFT_TRY_VOID(state_->check(ids, head_inputs(state_->attached())));
   const OnRow each{on_row};
   return state_->read(ids, {}, first, &each, stop);
 }
@@ -238,69 +196,11 @@ Result<void> Session::append_each(
     std::span<const TokenId> ids, std::size_t first,
     const std::function<void(std::size_t i, std::span<const float> logits)>& on_row,
     const std::function<std::span<const std::uint64_t>(std::size_t i)>& needed) {
-  WEFT_TRY_VOID(state_->check(ids));
+  WEFT_TRY_VOID(state_->check(ids, head_inputs(state_->attached())));
   const OnRow each{on_row, needed};
   WEFT_TRY_VOID(state_->read(ids, {}, first, &each, {}));
   state_->logits.clear();
   return {};
-}
-
-Result<std::vector<ContinuationScore>> Session::score(
-    std::span<const std::vector<TokenId>> continuations, std::stop_token stop) const {
-  const State& state = *state_;
-  if (state.logits.empty()) {
-    return Error{ErrorCode::kInvalidArgument,
-                 "there are no logits to score with: append what the continuations follow first"};
-  }
-  std::vector<ContinuationScore> scores(continuations.size());
-  for (std::size_t i = 0; i < continuations.size(); ++i) {
-    // Its last token needn't be one that the model can read.
-    const auto read = std::span(continuations[i])
-                          .first(continuations[i].empty() ? 0 : continuations[i].size() - 1);
-    WEFT_TRY_VOID(
-        state.check(continuations[i], state.logits.size() - state.model->config().vocabulary));
-    if (!read.empty()) WEFT_TRY_VOID(state.check(read));
-    scores[i].log_probabilities = {log_probability(state.logits, continuations[i].front())};
-  }
-  const std::scoped_lock lock(state.workspace->mutex);
-  StepRunner& runner = *state.workspace->runner;
-  std::vector<KvCache> caches(continuations.size(), state.cache);
-  auto hooks = state.hooks;  // what it throws is this call's
-  // A continuation's last token needn't be read: nothing after it is scored.
-  const auto read = [&](std::size_t i) { return scores[i].log_probabilities.size() - 1; };
-  const auto left = [&](std::size_t i) { return continuations[i].size() - 1 - read(i); };
-  for (std::size_t next = 0; next < continuations.size();) {
-    if (stop.stop_requested()) return Error{ErrorCode::kCancelled, "scoring was cancelled"};
-    std::vector<Slice> slices;
-    std::vector<std::pair<std::size_t, std::size_t>> targets;  // continuation, token scored
-    for (std::size_t i = next; i < continuations.size(); ++i) {
-      const std::size_t room = kStepTokensMax - targets.size();
-      const std::size_t n = std::min(left(i), room);
-      if (n == 0) continue;
-      slices.push_back({.ids = std::span(continuations[i]).subspan(read(i), n),
-                        .cache = &caches[i],
-                        .adapter = state.adapter_weights(),
-                        .hooks = hooks ? &*hooks : nullptr});
-      for (std::size_t j = 1; j <= n; ++j) targets.emplace_back(i, read(i) + j);
-    }
-    if (!slices.empty()) WEFT_TRY_VOID(runner.read(slices));
-    if (hooks && hooks->error() != nullptr) return *hooks->error();
-    const auto on_row = [&](std::size_t row, std::span<const float> logits) {
-      const auto [i, token] = targets[row];
-      scores[i].log_probabilities.push_back(log_probability(logits, continuations[i][token]));
-    };
-    WEFT_TRY_VOID(state.workspace->logits.read(
-        runner, {.count = targets.size(),
-                 .hooks = [&](std::size_t) { return state.attached(); },
-                 .on_row = on_row}));
-    while (next < continuations.size() && left(next) == 0) ++next;
-  }
-  for (ContinuationScore& score : scores) {
-    for (const float value : score.log_probabilities) {
-      score.sum_log_probability += static_cast<double>(value);
-    }
-  }
-  return scores;
 }
 
 Result<Session::HookScope> Session::attach(std::shared_ptr<const Hooks> hooks) {
@@ -331,12 +231,11 @@ Result<void> Session::truncate(std::size_t length) {
                      std::to_string(state_->tokens.size()) + " were read"};
   }
   if (!state_->cache.can_truncate(length)) {
-    return Error{ErrorCode::kUnsupported,
-                 "can't keep " + std::to_string(length) + " of " +
-                     std::to_string(state_->tokens.size()) + " tokens: " +
-                     state_->model->backend() + " has dropped what it would need, and goes back " +
-                     std::to_string(state_->workspace->runner->kv_memory()->truncate_max()) +
-                     " tokens at most; truncate to 0 and read anew"};
+    return Error{ErrorCode::kUnsupported, "can't keep " + std::to_string(length) + " of " +
+                                              std::to_string(state_->tokens.size()) +
+                                              " tokens: what they would need was dropped; keep " +
+                                              std::to_string(state_->cache.length_min()) +
+                                              " or more, or truncate to 0 and read anew"};
   }
   state_->truncate(length);
   return {};
@@ -348,7 +247,7 @@ std::size_t Session::resume(std::span<const TokenId> ids) {
   const auto own = state.has_policy() ? state.plain_tokens() : std::span<const TokenId>();
   auto common = static_cast<std::size_t>(std::ranges::mismatch(own, ids).in1 - own.begin());
   if (state.prefixes != nullptr && common < ids.size()) {
-    KvCache found = state.prefixes->find(state.space(), ids, state.workspace->runner->kv_memory());
+    KvCache found = state.prefixes->find(state.space(), ids, state.memory());
     if (found.length() > common) {
       state.tokens.assign(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(found.length()));
       state.plain = state.tokens.size();

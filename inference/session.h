@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <utility>
@@ -15,6 +16,7 @@
 #include "inference/hooks.h"
 #include "inference/model.h"
 #include "inference/token.h"
+#include "inference/token_tree.h"
 
 namespace weft::inference {
 
@@ -50,8 +52,8 @@ class Session {
   Session& operator=(Session&&) noexcept;
   ~Session();
 
-  /// Reads `ids`; logits() are then those after the last. All or nothing; or,
-  /// on a backend that can't go back, all or what was read before is forgotten too.
+  /// Reads `ids`; logits() are then those after the last. All or nothing; or, where the session
+  /// can't go back (see truncate()), all or what was read before is forgotten too.
   /// Errors: kInvalidArgument for an id outside the vocabulary or no ids, kResourceExhausted if
   /// the context is full (says by how much), kCancelled between chunks of the prompt, kIo.
   Result<void> append(std::span<const TokenId> ids, std::stop_token stop = {});
@@ -76,6 +78,18 @@ class Session {
       const std::function<void(std::size_t i, std::span<const float> logits)>& on_row,
       const std::function<std::span<const std::uint64_t>(std::size_t i)>& needed);
 
+  /// Reads a tree of continuations in one pass: on_row(node, logits) for each node, parents before
+  /// their children, with the logits that append() of its path alone would give, bit by bit. Then
+  /// choose() says whose path stays read, as if it had been appended; none leaves the session as it
+  /// is, as an error does. The logits are borrowed until on_row returns. Taps see all nodes.
+  /// Errors: those of validate() and append() (the context has to hold each path alone);
+  /// kUnsupported on a backend that reads no trees; kInvalidArgument for a choice that isn't a
+  /// node.
+  Result<void> append_tree(
+      const TokenTree& tree,
+      const std::function<void(std::size_t node, std::span<const float> logits)>& on_row,
+      const std::function<std::optional<std::size_t>()>& choose);
+
   /// ln p of each continuation after what was read, all of them in the same steps. Its last token
   /// may be one of the attached hooks' head rows. The session stays as it is. Errors:
   /// kInvalidArgument for an empty continuation or a session without logits, else those of append()
@@ -93,8 +107,8 @@ class Session {
   /// one writes.
   Session fork() const;
   /// Forgets all but the first `length` tokens; logits() are then empty until the next append.
-  /// Errors: kInvalidArgument if there are fewer; kUnsupported if the backend can't go back so far
-  /// (KvMemory::truncate_max; the CPU always can, also with sliding windows).
+  /// Errors: kInvalidArgument if there are fewer; kUnsupported if it can't go back so far: the CPU
+  /// can, also with sliding windows of the model's, but for what hooks' window has left behind.
   Result<void> truncate(std::size_t length);
 
   /// Makes what was read the longest beginning of `ids` that is known: what this session has read

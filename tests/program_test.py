@@ -249,6 +249,22 @@ class Program(unittest.TestCase):
         subprocess.run(["bash", "-n"], input=script, text=True, check=True)
 
     @unittest.skipUnless(HAS_MODEL, "WEFT_TEST_MODELS has no smollm2-135m.gguf")
+    def test_packed_weights_change_the_start_alone(self):
+        models = os.path.join(self.home.name, "models")
+        os.makedirs(models)
+        there = os.path.join(models, "small.gguf")
+        os.symlink(MODEL, there)
+        asked = ("complete", "--raw", "The capital of France is", "-n", "8", "-m", there)
+        text = self.json(*asked)["text"]
+        packed = self.json("model", "pack", there)
+        self.assertTrue(os.path.exists(packed["path"]))
+        self.assertGreater(os.path.getsize(packed["path"]), packed["size_bytes"])
+        self.assertEqual(self.json(*asked)["text"], text)
+        self.assertEqual(self.json("model", "pack", there, "--remove")["removed"], [packed["path"]])
+        self.assertEqual(os.listdir(models), ["small.gguf"])
+        self.assertIn("embedding model", self.weft("model", "pack", self.home.name, code=1).stderr)
+
+    @unittest.skipUnless(HAS_MODEL, "WEFT_TEST_MODELS has no smollm2-135m.gguf")
     def test_tokenize_and_complete_with_batches(self):
         made = self.json("tokenize", "Hello<|im_end|>", "-m", MODEL)
         special = self.json("tokenize", "Hello<|im_end|>", "-m", MODEL, "--special")

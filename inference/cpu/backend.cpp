@@ -4,6 +4,7 @@
 
 #include "inference/cpu/adapter.h"
 #include "inference/cpu/forward.h"
+#include "inference/cpu/packed_file.h"
 #include "inference/cpu/weights.h"
 
 namespace weft::inference::cpu {
@@ -20,6 +21,10 @@ class LoadedWeights final : public Weights {
   std::size_t size_bytes() const noexcept override { return weights_.size_bytes; }
   Result<std::unique_ptr<StepRunner>> open_runner() const override {
     return std::unique_ptr<StepRunner>(std::make_unique<Forward>(weights_, *pool_, kv_));
+  }
+  Result<std::filesystem::path> keep(const LoadOptions& options) const override {
+    return write_packed({*weights_.file, weights_.fingerprint, weights_.level},
+                        packed_matrices(weights_), options);
   }
   Result<std::unique_ptr<const AdapterWeights>> load_adapter(
       std::span<const LowRank> changes) const override {

@@ -7,7 +7,6 @@
 // Source: Touvron et al. 2023 (LLaMA), Qwen team 2024 and 2025 (Qwen2, Qwen3), Gemma team 2025
 // (Gemma 3).
 
-#include <array>
 #include <cstddef>
 #include <memory>
 #include <span>
@@ -20,6 +19,8 @@
 #include "inference/cpu/kv_blocks.h"
 #include "inference/cpu/matrix.h"
 #include "inference/cpu/pass.h"
+#include "inference/cpu/quantised_input.h"
+#include "inference/cpu/rotations.h"
 #include "inference/cpu/step_taps.h"
 #include "inference/cpu/thread_pool.h"
 #include "inference/cpu/vector_kernels.h"
@@ -28,26 +29,6 @@
 
 namespace weft::inference::cpu {
 
-/// Rows of activations as the matrices that read them want them: one form a kind of matrix, and
-/// the rows of each adapter apart.
-class QuantisedInput {
- public:
-  /// `kinds` is a set of bits 1 << ActivationKind. `adapted` is borrowed until the next call.
-  void prepare(unsigned kinds, std::size_t rows, std::size_t columns, const AdapterRows& adapted);
-  void set_row(Level level, std::size_t row, const float* x) noexcept;
-  const Activations& of(ActivationKind kind) const noexcept {
-    return forms_[static_cast<std::size_t>(kind)];
-  }
-  /// In float, the rows of a group of `adapted`.
-  const Activations& of_group(std::size_t group) const noexcept { return adapted_forms_[group]; }
-
- private:
-  unsigned kinds_ = 0;
-  const AdapterRows* adapted_ = nullptr;
-  std::vector<Activations> adapted_forms_;
-  std::array<Activations, kActivationKinds> forms_;
-};
-
 /// Working memory and control of the forward pass for one model and pool, both borrowed.
 class Forward final : public StepRunner {
  public:
@@ -55,6 +36,7 @@ class Forward final : public StepRunner {
   ~Forward() override;
 
   const std::shared_ptr<const KvMemory>& kv_memory() const noexcept override { return memory_; }
+  bool can_fork() const noexcept override { return true; }
   Result<void> read(std::span<const Slice> slices) override;
   Result<void> logits(std::size_t first, std::size_t count, std::span<float> out) override;
   Result<void> sparse_logits(std::size_t i, std::span<const std::uint64_t> needed,
@@ -64,15 +46,16 @@ class Forward final : public StepRunner {
  private:
   struct Scratch;  // of one thread
   class Worker;
-  struct Rotations {
-    std::vector<float> cosines, sines;  // (tokens of the step, rope width / 2)
-  };
-  using RopeRotations = std::vector<Rotations>;  // one of each of the pass's ropes
   /// The step's tokens as attention sees them, and their tiles for each window there is.
   struct Queries {
     std::vector<QueryToken> tokens;
     std::vector<std::vector<QueryTile>> tiles;
     AdapterRows adapted;
+  };
+  /// A token that another sequence of the step has read too.
+  struct SharedToken {
+    std::size_t row = 0;  // of the step
+    const KvCache* cache = nullptr;
   };
 
   /// read() of slices that go one way.
@@ -80,7 +63,7 @@ class Forward final : public StepRunner {
   Result<void> run_apart(std::span<const Slice> slices);
   Result<void> embed(std::span<const Slice> slices);
   void plan(std::span<const Slice> slices);
-  RopeRotations rotations(std::size_t position_max) const;
+  void plan_forks(std::span<const Slice> slices);
   void grow(std::size_t rows);
 
   const ModelWeights& model_;
@@ -96,21 +79,23 @@ class Forward final : public StepRunner {
   const Pass* pass_ = nullptr;       // of what is read
   Queries queries_;                  // of all the step's tokens
   Queries kept_;                     // of those that the last layer has to attend: see first_kept()
+  std::vector<SharedToken> shared_;  // keys and values that go to forks: see Slice::fork
   std::vector<std::size_t> wanted_;  // rows of x_ after the last layer whose logits are wanted
   StepTaps taps_;
 
   const AdapterRows unadapted_;
 
   // All (tokens of the step, ...). From the last layer's attention on, x_ has the kept rows only.
-  std::vector<float> x_;          // width: the residual stream
-  std::vector<float> y_;          // width: what a branch adds to it
-  std::vector<float> q_, k_, v_;  // heads or kv heads, times head width
-  std::vector<float> attended_;   // heads * head width
-  std::vector<float> gate_, up_;  // ffn width
-  RopeRotations rotations_;
-  RopeRotations sink_rotations_;  // of queries that meet sinks, where they are rotated otherwise
+  std::vector<float> x_;                   // width: the residual stream
+  std::vector<float> y_;                   // width: what a branch adds to it
+  std::vector<float> q_, k_, v_;           // heads or kv heads, times head width
+  std::vector<float> attended_;            // heads * head width
+  std::vector<float> gate_, up_;           // ffn width
+  std::vector<Rotations> rotations_;       // one for each of the pass's ropes
+  std::vector<Rotations> sink_rotations_;  // of queries that meet sinks; none without sinks
   QuantisedInput normed_input_, attended_input_, hidden_input_;
   std::vector<std::vector<float>> reduced_;  // A x of each adapter's rows: (rows, site's ranks)
+  std::vector<float> scores_;                // of a row whose scores are tapped: (heads, seen)
   std::vector<Scratch> scratch_;
 };
 

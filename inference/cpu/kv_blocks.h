@@ -1,11 +1,13 @@
 #pragma once
 // Blocks of keys and values in this machine's memory, as the attention kernels read them: keys
 // stand (head width, 64 tokens), so that scores vectorise over tokens, values (64, head width). A
-// block holds all layers and KV heads. Kept as fp16, or as q8_0: a byte a value and, for each 32
-// values of a head, an fp16 scale.
+// block holds all layers and KV heads, or, of a layer program that is longer, all its steps. Kept
+// as fp16, or as q8_0: a byte a value and, for each 32 values of a head, an fp16 scale.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 #include "inference/backend.h"
 #include "inference/cpu/vector_kernels.h"
@@ -32,6 +34,10 @@ class KvBlocks final : public KvMemory {
   /// Zeroed.
   KvBlock new_block() const override;
   KvBlock copy(const KvBlock& block) const override;
+  std::shared_ptr<const KvMemory> for_steps(std::size_t steps) const override {
+    return std::make_shared<KvBlocks>(
+        KvShape{std::max(steps, shape_.layers), shape_.kv_heads, shape_.head_width}, type_);
+  }
 
   /// Scores and weighted values of a head's block, as VectorKernels has them, of either type.
   void attention_scores(const KvBlock& block, std::size_t layer, std::size_t head,

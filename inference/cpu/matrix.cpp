@@ -64,8 +64,12 @@ std::size_t activation_row_bytes(ActivationKind kind, std::size_t columns) noexc
   return padded_columns(TensorType::kF32, columns) * sizeof(float);
 }
 
+std::size_t group_count_of(std::size_t rows, const Kernels& kernels) noexcept {
+  return (rows + kernels.group_rows - 1) / kernels.group_rows;
+}
+
 // Whether no quant of the file's Q8_0 blocks is outside [-64, 63].
-bool are_7_bits(std::span<const std::byte> blocks) noexcept {
+bool fits_7_bits(std::span<const std::byte> blocks) noexcept {
   const std::size_t block_bytes = block_shape(TensorType::kQ8_0).bytes;
   for (; !blocks.empty(); blocks = blocks.subspan(block_bytes)) {
     for (const std::byte quant : blocks.subspan(2, block_bytes - 2)) {
@@ -133,10 +137,17 @@ void Activations::set_row(const Kernels& kernels, std::size_t i, const float* x)
   const auto put = [&](std::size_t column, float value) {
     std::memcpy(out.tile + 4 * (column * out.slots + out.slot), &value, sizeof value);
   };
-  for (std::size_t c = 0; c < columns_; ++c) {
-    if (kind_ == ActivationKind::kFloat) put(c, x[c]);
-    if (kind_ == ActivationKind::kF16) put(c, half_to_float(float_to_half(x[c])));
-    if (kind_ == ActivationKind::kBF16) put(c, round_to_bfloat16(x[c]));
+  const auto put_all = [&](const auto& rounded) {
+    for (std::size_t c = 0; c < columns_; ++c) put(c, rounded(x[c]));
+  };
+  if (kind_ == ActivationKind::kF16) {
+    put_all([](float value) { return half_to_float(float_to_half(value)); });
+  } else if (kind_ == ActivationKind::kBF16) {
+    put_all(round_to_bfloat16);
+  } else if (out.slots == 1) {
+    std::memcpy(out.tile, x, columns_ * sizeof *x);
+  } else {
+    put_all([](float value) { return value; });
   }
   for (std::size_t c = columns_; c < row_bytes_ / 4; ++c) put(c, 0);
 }
@@ -158,13 +169,28 @@ std::shared_ptr<std::uint8_t[]> WeightArena::allocate(std::size_t bytes) {
 }
 
 struct Matrix::State {
+  State(TensorType of, std::size_t row_count, std::size_t column_count, const Kernels& table,
+        std::shared_ptr<const std::uint8_t[]> packed)
+      : type(of),
+        rows(row_count),
+        columns(column_count),
+        groups(group_count_of(row_count, table)),
+        kernels(&table),
+        view({.type = of,
+              .groups = packed.get(),
+              .group_bytes = group_bytes(of, column_count, table.group_rows),
+              .columns = padded_columns(of, column_count),
+              .rows = row_count,
+              .are_7_bits = of == TensorType::kQ8_0}),
+        memory(std::move(packed)) {}
+
   TensorType type;
   std::size_t rows;
   std::size_t columns;
   std::size_t groups;
   const Kernels* kernels;
   PackedView view;
-  std::shared_ptr<std::uint8_t[]> memory;
+  std::shared_ptr<const std::uint8_t[]> memory;
 };
 
 Matrix::Matrix(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -191,46 +217,49 @@ Result<Matrix> Matrix::pack(TensorType type, std::size_t rows, std::size_t colum
                                               std::to_string(columns) +
                                               " columns isn't whole blocks"};
   }
-  auto state = std::make_unique<State>();
   const std::size_t group = group_bytes(type, columns, kernels.group_rows);
-  state->type = type;
-  state->rows = rows;
-  state->columns = columns;
-  state->groups = (rows + kernels.group_rows - 1) / kernels.group_rows;
-  state->kernels = &kernels;
+  const std::size_t group_count = group_count_of(rows, kernels);
   std::size_t bytes = 0;
-  if (__builtin_mul_overflow(state->groups, group, &bytes)) bytes = SIZE_MAX;
-  state->memory = arena.allocate(bytes);
-  if (!state->memory) {
+  if (__builtin_mul_overflow(group_count, group, &bytes)) bytes = SIZE_MAX;
+  const std::shared_ptr<std::uint8_t[]> packed = arena.allocate(bytes);
+  if (!packed) {
     return Error{ErrorCode::kResourceExhausted,
                  "no memory for a matrix of " + std::to_string(bytes) + " bytes"};
   }
-  state->view = {.type = type,
-                 .groups = state->memory.get(),
-                 .group_bytes = group,
-                 .columns = padded_columns(type, columns),
-                 .rows = rows,
-                 .are_7_bits = type == TensorType::kQ8_0};
+  auto state = std::make_unique<State>(type, rows, columns, kernels, packed);
 
   // As many groups at a time as the cache holds until they are packed.
   const std::size_t file_group = *file_row_bytes * kernels.group_rows;
   const std::size_t at_once =
-      std::max<std::size_t>(1, std::min(kReadBytes / file_group, state->groups));
+      std::max<std::size_t>(1, std::min(kReadBytes / file_group, group_count));
   const auto memory = std::make_unique_for_overwrite<std::byte[]>(file_group * at_once);
   const std::span file(memory.get(), file_group * at_once);
-  for (std::size_t g = 0; g < state->groups; g += at_once) {
-    const std::size_t groups = std::min(at_once, state->groups - g);
+  for (std::size_t g = 0; g < group_count; g += at_once) {
+    const std::size_t groups = std::min(at_once, group_count - g);
     const std::size_t first = g * kernels.group_rows;
     const std::size_t count = std::min(rows - first, groups * kernels.group_rows);
     const std::span<std::byte> read = file.first(count * *file_row_bytes);
     WEFT_TRY_VOID(source(first * *file_row_bytes, read));
-    state->view.are_7_bits = state->view.are_7_bits && are_7_bits(read);
+    state->view.are_7_bits = state->view.are_7_bits && fits_7_bits(read);
     std::memset(read.data() + read.size(), 0, file.size() - read.size());
     for (std::size_t i = 0; i < groups; ++i) {
       pack_group(type, columns, kernels.group_rows, file.subspan(i * file_group, file_group),
-                 {state->memory.get() + (g + i) * group, group});
+                 {packed.get() + (g + i) * group, group});
     }
   }
+  return Matrix(std::move(state));
+}
+
+std::size_t Matrix::packed_bytes(TensorType type, std::size_t rows, std::size_t columns,
+                                 Level level) noexcept {
+  const Kernels& kernels = cpu::kernels(level);
+  return group_count_of(rows, kernels) * group_bytes(type, columns, kernels.group_rows);
+}
+
+Matrix Matrix::from_packed(TensorType type, std::size_t rows, std::size_t columns, bool are_7_bits,
+                           Level level, std::shared_ptr<const std::uint8_t[]> bytes) {
+  auto state = std::make_unique<State>(type, rows, columns, cpu::kernels(level), std::move(bytes));
+  state->view.are_7_bits = are_7_bits;
   return Matrix(std::move(state));
 }
 
@@ -240,6 +269,11 @@ std::size_t Matrix::columns() const noexcept { return state_->columns; }
 std::size_t Matrix::size_bytes() const noexcept {
   return state_->groups * state_->view.group_bytes;
 }
+
+std::span<const std::uint8_t> Matrix::bytes() const noexcept {
+  return {state_->memory.get(), size_bytes()};
+}
+bool Matrix::are_7_bits() const noexcept { return state_->view.are_7_bits; }
 
 std::size_t Matrix::group_rows() const noexcept { return state_->kernels->group_rows; }
 

@@ -80,7 +80,7 @@ class WeightArena {
   std::size_t used_bytes_ = 0;
 };
 
-/// (rows, columns) weights of one tensor, owned. Immutable after pack().
+/// (rows, columns) weights of one tensor. Immutable.
 class Matrix {
  public:
   /// Fills out with file bytes [offset, offset + out.size()) of the tensor.
@@ -97,6 +97,12 @@ class Matrix {
   /// The same for a given table of kernels, which outlives the matrix.
   static Result<Matrix> pack(TensorType type, std::size_t rows, std::size_t columns,
                              const Source& source, const Kernels& kernels, WeightArena& arena);
+  /// What a matrix of this type and shape (whole blocks) takes at a level.
+  static std::size_t packed_bytes(TensorType type, std::size_t rows, std::size_t columns,
+                                  Level level) noexcept;
+  /// A matrix that was packed at `level` before: of its bytes(), at a cache line, and are_7_bits().
+  static Matrix from_packed(TensorType type, std::size_t rows, std::size_t columns, bool are_7_bits,
+                            Level level, std::shared_ptr<const std::uint8_t[]> bytes);
 
   Matrix(Matrix&&) noexcept;
   Matrix& operator=(Matrix&&) noexcept;
@@ -106,6 +112,8 @@ class Matrix {
   std::size_t rows() const noexcept;
   std::size_t columns() const noexcept;
   std::size_t size_bytes() const noexcept;  // as packed
+  std::span<const std::uint8_t> bytes() const noexcept;
+  bool are_7_bits() const noexcept;  // Q8_0 of which no quant is outside [-64, 63]
 
   /// The rows of thread `thread` of `threads`: contiguous, whole interleave groups.
   RowRange partition(std::size_t thread, std::size_t threads) const noexcept;

@@ -29,6 +29,15 @@ class StepTaps {
   enum class Rows : std::uint8_t { kStep, kKept };
   void call(std::size_t layer, TapPoint point, float* rows, Rows which) const noexcept;
 
+  /// Wanted rows of the step whose scores are tapped in a layer, each with one kind of them.
+  struct ScoreRow {
+    HookRun* run = nullptr;
+    ScoreTap::Kind kind = ScoreTap::Kind::kWeights;
+    std::size_t row = 0;
+  };
+  bool has_scores() const noexcept { return has_scores_; }
+  std::vector<ScoreRow> scores(std::size_t layer) const;
+
  private:
   struct Request {
     HookRun* run;
@@ -42,6 +51,7 @@ class StepTaps {
   bool any(std::size_t layer, TapPoint point) const noexcept;
 
   std::size_t width_ = 0;
+  bool has_scores_ = false;
   std::vector<Request> requests_;  // only those with taps
 };
 

@@ -1,12 +1,16 @@
 #include "inference/cpu/weights.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cmath>
 #include <mutex>
 #include <string>
 #include <thread>
 #include <utility>
+
+#include "inference/cpu/packed_file.h"
+#include "inference/numerics_id.h"
 
 namespace weft::inference::cpu {
 namespace {
@@ -55,13 +59,18 @@ Result<std::vector<std::vector<double>>> rope_frequencies(const ModelConfig& con
 struct PackJob {
   const TensorInfo* tensor;
   std::optional<Matrix>* matrix;
+  std::size_t index;  // among the model's matrices
 };
 
-/// Repacks matrices on several threads, a tensor each.
+/// Repacks matrices on several threads, a tensor each; or takes them as they were packed before.
 class Packer {
  public:
-  Packer(const GgufFile& file, std::vector<PackJob> jobs, Level level, const LoadOptions& options)
-      : file_(file), jobs_(std::move(jobs)), level_(level), options_(options) {
+  Packer(const ModelWeights& to, std::vector<PackJob> jobs, const LoadOptions& options)
+      : file_(*to.file),
+        jobs_(std::move(jobs)),
+        level_(to.level),
+        options_(options),
+        packed_(PackedFile::open({*to.file, to.fingerprint, to.level}, tensors_of(jobs_))) {
     for (const PackJob& job : jobs_) total_ += job.tensor->size_bytes;
     // The largest first, so that no thread is left alone with it at the end.
     std::ranges::stable_sort(jobs_, std::ranges::greater(),
@@ -100,8 +109,19 @@ class Packer {
     }
   }
 
+  static std::vector<const TensorInfo*> tensors_of(const std::vector<PackJob>& jobs) {
+    std::vector<const TensorInfo*> tensors;
+    for (const PackJob& job : jobs) tensors.push_back(job.tensor);
+    return tensors;
+  }
+
   Result<void> pack(const PackJob& job) {
     const TensorInfo& tensor = *job.tensor;
+    if (packed_) {
+      WEFT_TRY(matrix, packed_->matrix(job.index));
+      job.matrix->emplace(std::move(matrix));
+      return {};
+    }
     auto packed = Matrix::pack(
         tensor.type, tensor.rows(), tensor.row_length(),
         [&](std::uint64_t offset, std::span<std::byte> out) {
@@ -117,6 +137,7 @@ class Packer {
   std::vector<PackJob> jobs_;
   Level level_;
   const LoadOptions& options_;
+  const Result<PackedFile> packed_;  // its error says why there is none, which is nobody's fault
   WeightArena arena_;
   std::uint64_t total_ = 0;
   std::atomic<std::size_t> next_ = 0;
@@ -126,10 +147,16 @@ class Packer {
   std::optional<Error> error_;
 };
 
-/// Reads norms and biases into `layers` and returns the matrices that are still to be packed.
-Result<std::vector<PackJob>> read_layers(const GgufFile& file, const ModelTensors& tensors,
-                                         std::vector<LayerWeights>& layers) {
-  std::vector<PackJob> jobs;
+/// The matrices of a layer, in an order that packed files keep.
+template <typename Layer>
+auto matrices_of(Layer& layer) {
+  return std::array{&layer.q,    &layer.k,  &layer.v,   &layer.attention_output,
+                    &layer.gate, &layer.up, &layer.down};
+}
+
+/// Reads norms and biases into `layers`.
+Result<void> read_vectors(const GgufFile& file, const ModelTensors& tensors,
+                          std::vector<LayerWeights>& layers) {
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const LayerTensors& from = tensors.layers[i];
     LayerWeights& to = layers[i];
@@ -147,14 +174,18 @@ Result<std::vector<PackJob>> read_layers(const GgufFile& file, const ModelTensor
       WEFT_TRY(read, read_vector(file, tensor));
       *values = std::move(read);
     }
-    jobs.insert(jobs.end(), {{from.q, &to.q},
-                             {from.k, &to.k},
-                             {from.v, &to.v},
-                             {from.attention_output, &to.attention_output},
-                             {from.gate, &to.gate},
-                             {from.up, &to.up},
-                             {from.down, &to.down}});
   }
+  return {};
+}
+
+std::vector<PackJob> pack_jobs(const ModelTensors& tensors, ModelWeights& weights) {
+  std::vector<PackJob> jobs;
+  for (std::size_t i = 0; i < weights.layers.size(); ++i) {
+    const auto from = matrices_of(tensors.layers[i]);
+    const auto to = matrices_of(weights.layers[i]);
+    for (std::size_t m = 0; m < to.size(); ++m) jobs.push_back({*from[m], to[m], jobs.size()});
+  }
+  jobs.push_back({tensors.output, &weights.output, jobs.size()});
   return jobs;
 }
 
@@ -168,17 +199,30 @@ Result<ModelWeights> load_weights(const GgufFile& file, const ModelConfig& confi
   weights.level = level;
   weights.file = &file;
   weights.embedding = tensors.embedding;
+  weights.fingerprint = options.fingerprint;
+  if (weights.fingerprint.empty()) {
+    WEFT_TRY(print, fingerprint(file));
+    weights.fingerprint = std::move(print);
+  }
   WEFT_TRY(factors, read_vector(file, tensors.rope_factors));
   WEFT_TRY(frequencies, rope_frequencies(config, factors));
   weights.rope_frequencies = std::move(frequencies);
   WEFT_TRY(norm, read_vector(file, tensors.output_norm));
   weights.output_norm = std::move(norm);
   weights.layers.resize(config.layers);
-  WEFT_TRY(jobs, read_layers(file, tensors, weights.layers));
-  jobs.push_back({tensors.output, &weights.output});
-  WEFT_TRY_VOID(Packer(file, jobs, level, options).run());
-  for (const PackJob& job : jobs) weights.size_bytes += (*job.matrix)->size_bytes();
+  WEFT_TRY_VOID(read_vectors(file, tensors, weights.layers));
+  WEFT_TRY_VOID(Packer(weights, pack_jobs(tensors, weights), options).run());
+  for (const Matrix* matrix : packed_matrices(weights)) weights.size_bytes += matrix->size_bytes();
   return weights;
+}
+
+std::vector<const Matrix*> packed_matrices(const ModelWeights& weights) {
+  std::vector<const Matrix*> matrices;
+  for (const LayerWeights& layer : weights.layers) {
+    for (const auto* matrix : matrices_of(layer)) matrices.push_back(&**matrix);
+  }
+  matrices.push_back(&*weights.output);
+  return matrices;
 }
 
 }  // namespace weft::inference::cpu

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "inference/backend.h"
@@ -31,6 +32,7 @@ struct LayerWeights {
 struct ModelWeights {
   ModelConfig config;
   Level level = Level::kScalar;
+  std::string fingerprint;                // of `file`
   const GgufFile* file = nullptr;         // rows of the embedding are read when a token needs them
   const TensorInfo* embedding = nullptr;  // (vocabulary, width), of `file`
   std::vector<LayerWeights> layers;
@@ -41,9 +43,13 @@ struct ModelWeights {
   std::size_t size_bytes = 0;
 };
 
-/// Reads and repacks on several threads, a tensor each. See Backend::load.
+/// Reads and repacks on several threads, a tensor each, or maps what write_packed() left: see
+/// packed_file.h. See Backend::load.
 Result<ModelWeights> load_weights(const GgufFile& file, const ModelConfig& config,
                                   const ModelTensors& tensors, Level level,
                                   const LoadOptions& options);
+
+/// All of them, in the order of packed files.
+std::vector<const Matrix*> packed_matrices(const ModelWeights& weights);
 
 }  // namespace weft::inference::cpu

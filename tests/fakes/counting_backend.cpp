@@ -17,6 +17,9 @@ class CountingMemory final : public KvMemory {
   std::size_t block_bytes() const noexcept override { return memory_->block_bytes(); }
   KvBlock new_block() const override { return count(memory_->new_block()); }
   KvBlock copy(const KvBlock& block) const override { return count(memory_->copy(block)); }
+  std::shared_ptr<const KvMemory> for_steps(std::size_t steps) const override {
+    return std::make_shared<CountingMemory>(memory_->for_steps(steps), alive_);
+  }
   std::size_t truncate_max() const noexcept override { return memory_->truncate_max(); }
 
  private:
@@ -36,6 +39,7 @@ class CountingRunner final : public StepRunner {
         memory_(std::make_shared<CountingMemory>(runner_->kv_memory(), std::move(alive))) {}
 
   const std::shared_ptr<const KvMemory>& kv_memory() const noexcept override { return memory_; }
+  bool can_fork() const noexcept override { return runner_->can_fork(); }
   Result<void> read(std::span<const Slice> slices) override { return runner_->read(slices); }
   Result<void> logits(std::size_t first, std::size_t count, std::span<float> out) override {
     return runner_->logits(first, count, out);

@@ -26,6 +26,9 @@ class RowBlocks final : public KvMemory {
     return std::make_shared<Rows>(*static_cast<const Rows*>(block.get()));
   }
 
+  std::shared_ptr<const KvMemory> for_steps(std::size_t) const override {
+    return std::make_shared<RowBlocks>(*this);
+  }
   std::size_t truncate_max() const noexcept override { return truncate_max_; }
 
   std::span<float> row(const KvCache& cache, std::size_t position) const {

@@ -147,10 +147,12 @@ void rotate(Vector& x, std::size_t position, const Config& config, const Positio
 }
 
 // One head's query against the keys of the last `window` positions up to its own and, as `far`,
-// those of the sinks before; then the weighted mean of values.
+// those of the sinks before; then the weighted mean of values. Hands products and weights to
+// `told`.
+template <typename Told>
 void attend_head(std::size_t head, std::size_t position, const Positions& seen, const Vector& q,
-                 const Vector& far, const Rows& k, const Rows& v, const Config& config,
-                 Vector& out) {
+                 const Vector& far, const Rows& k, const Rows& v, const Config& config, Vector& out,
+                 const Told& told) {
   const std::size_t width = config.head_width;
   const std::size_t at = head * width;
   const std::size_t kv_at = head / (config.heads / config.kv_heads) * width;
@@ -162,15 +164,17 @@ void attend_head(std::size_t head, std::size_t position, const Positions& seen, 
     for (std::size_t i = 0; i < width; ++i) {
       weights[p] += (p < first ? far : q)[at + i] * k[p][kv_at + i];
     }
-    weights[p] /= std::sqrt(static_cast<double>(width));
   }
+  const Vector products = weights;
+  for (double& weight : weights) weight /= std::sqrt(static_cast<double>(width));
   const double largest = *std::ranges::max_element(weights);
   double sum = 0;
   for (double& weight : weights) sum += weight = std::exp(weight - largest);
+  for (double& weight : weights) weight /= sum;
   for (std::size_t p = 0; p <= position; ++p) {
-    const double weight = weights[p] / sum;
-    for (std::size_t i = 0; i < width; ++i) out[at + i] += weight * v[p][kv_at + i];
+    for (std::size_t i = 0; i < width; ++i) out[at + i] += weights[p] * v[p][kv_at + i];
   }
+  told(products, weights);
 }
 
 // A norm by `name` for each `width` values of `x`, if the file has it.
@@ -209,7 +213,7 @@ Result<Rows> project(const GgufFile& file, const std::string& name, const Rows& 
 using AtPoint = std::function<void(TapPoint, Rows&)>;
 
 Result<void> attention(const GgufFile& file, std::size_t layer, const Config& config,
-                       const AtPoint& at_point, const inference::Hooks& hooks, Rows& residual) {
+                       const AtPoint& at_point, const ReferenceOptions& options, Rows& residual) {
   const std::string block = "blk." + std::to_string(layer) + ".";
   WEFT_TRY(norm, read_vector(file, block + "attn_norm.weight", config.width));
   const std::size_t q_width = config.heads * config.head_width;
@@ -224,7 +228,7 @@ Result<void> attention(const GgufFile& file, std::size_t layer, const Config& co
   const std::size_t width = config.head_width;
   WEFT_TRY_VOID(norm_if_there(file, block + "attn_q_norm.weight", width, config, q));
   WEFT_TRY_VOID(norm_if_there(file, block + "attn_k_norm.weight", width, config, k));
-  const Positions turns = positions_of(config, layer, hooks);
+  const Positions turns = positions_of(config, layer, options.hooks);
   Rows branch;
   for (std::size_t position = 0; position < residual.size(); ++position) {
     Vector far = q[position];
@@ -233,7 +237,10 @@ Result<void> attention(const GgufFile& file, std::size_t layer, const Config& co
     rotate(k[position], position, config, turns);
     Vector mixed(q_width, 0.0);
     for (std::size_t head = 0; head < config.heads; ++head) {
-      attend_head(head, position, turns, q[position], far, k, v, config, mixed);
+      attend_head(head, position, turns, q[position], far, k, v, config, mixed,
+                  [&](const Vector& products, const Vector& weights) {
+                    if (options.scores) options.scores(layer, position, head, products, weights);
+                  });
     }
     branch.push_back(multiply(output, mixed));
   }
@@ -316,7 +323,7 @@ Result<Rows> reference_logits_of_rows(const GgufFile& file, Rows residual,
       if (options.tap) options.tap(i, point, rows);
     };
     at_point(TapPoint::kLayerIn, residual);
-    WEFT_TRY_VOID(attention(file, i, config, at_point, options.hooks, residual));
+    WEFT_TRY_VOID(attention(file, i, config, at_point, options, residual));
     at_point(TapPoint::kFfnIn, residual);
     WEFT_TRY_VOID(feed_forward(file, block, config, at_point, residual));
     at_point(TapPoint::kLayerOut, residual);

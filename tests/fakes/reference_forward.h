@@ -22,6 +22,11 @@ struct ReferenceOptions {
   std::function<void(std::size_t layer, inference::TapPoint point,
                      std::vector<std::vector<double>>& rows)>
       tap = {};
+  /// Called for each query head at each position: q . k, not scaled and -infinity where nothing is
+  /// seen, and the weights of the values.
+  std::function<void(std::size_t layer, std::size_t position, std::size_t head,
+                     const std::vector<double>& products, const std::vector<double>& weights)>
+      scores = {};
   /// Whose attention, positions and program hold. Its taps and head rows are ignored.
   inference::Hooks hooks = {};
 };

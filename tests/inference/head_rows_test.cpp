@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <string>
 #include <vector>
 
 #include "inference/gguf.h"
 #include "inference/hooks.h"
+#include "inference/prefix_cache.h"
 #include "inference/sampler.h"
 #include "tests/fakes/reference_backend.h"
 #include "tests/inference/engine_fixture.h"
@@ -20,9 +22,9 @@ std::vector<TokenId> ids_of(std::size_t n, TokenId first) {
   return ids;
 }
 
-/// Copies of the model's own rows of `ids`, times `factor`.
+/// Copies of the model's own rows of `ids`, times `factor`; read as those too, if they are inputs.
 std::shared_ptr<const Hooks> copies(const TemporaryModel& file, std::span<const TokenId> ids,
-                                    float factor) {
+                                    float factor, bool are_inputs = false) {
   const auto gguf = GgufFile::open(file.path()).value();
   const TensorInfo& rows = *gguf.tensor("token_embd.weight");
   const std::size_t width = rows.row_length();
@@ -32,6 +34,7 @@ std::shared_ptr<const Hooks> copies(const TemporaryModel& file, std::span<const 
   for (std::size_t i = 0; i < ids.size(); ++i) {
     const auto row = std::span(hooks.head.weights).subspan(i * width, width);
     REQUIRE(gguf.read_rows(rows, static_cast<std::uint64_t>(ids[i]), 1, row));
+    if (are_inputs) hooks.head.inputs.insert(hooks.head.inputs.end(), row.begin(), row.end());
     for (float& value : row) value *= factor;
   }
   return std::make_shared<const Hooks>(std::move(hooks));
@@ -134,6 +137,43 @@ TEST_CASE("an answer ends with the head token that was drawn, alone and in a bat
         ErrorCode::kInvalidArgument);
 }
 
+TEST_CASE("a head token with an input is read as its row, and an answer goes on behind it") {
+  for (const char* architecture : {"llama", "gemma3"}) {  // which scales its embeddings
+    const TemporaryModel file{fakes::TinyModelOptions{.architecture = architecture}};
+    const auto model = file.load();
+    const auto head = static_cast<TokenId>(model->config().vocabulary + 1);
+    const auto hooks = copies(file, std::vector<TokenId>{3, 200}, 1, true);
+    std::vector<TokenId> with_head = ids_of(20, 4);
+    std::vector<TokenId> with_copied = with_head;
+    with_head[12] = head;
+    with_copied[12] = 200;
+    auto plain = Session::open(model).value();
+    REQUIRE(plain.append(with_copied));
+    PrefixCache prefixes(std::size_t{1} << 20);
+    for (const std::size_t chunk : {1UL, 20UL}) {
+      auto session = Session::open(model, {.prefixes = &prefixes}).value();
+      const auto scope = session.attach(hooks).value();
+      for (std::size_t i = 0; i < with_head.size(); i += chunk) {
+        REQUIRE(session.append(std::span(with_head).subspan(i, chunk)));
+      }
+      CHECK(std::ranges::equal(session.logits().first(plain.logits().size()), plain.logits()));
+      CHECK_FALSE(session.has_read(with_head));
+      session.remember();
+      CHECK(session.resume(with_head) == 12);  // nobody else may mean the same by it
+    }
+    GenerateOptions options = options_for(6);
+    options.hooks = hooks;
+    options.logits = {TokenMask{TokenMask::Ids::kDenied, {head - 1, head}}};
+    auto session = Session::open(model, {.prefixes = &prefixes}).value();
+    const auto made = generate(session, with_head, options).value();
+    const auto expected = generate(plain, with_copied, options_for(6)).value();
+    CHECK(made.ids == expected.ids);
+    CHECK(made.usage.cached_tokens == 12);
+    // Without the hooks, or without inputs, there is no such token.
+    CHECK(session.append(with_head).error().code == ErrorCode::kInvalidArgument);
+  }
+}
+
 TEST_CASE("head rows that don't fit are refused") {
   const auto model = tiny();
   auto session = Session::open(model).value();
@@ -146,9 +186,13 @@ TEST_CASE("head rows that don't fit are refused") {
   hooks.head.weights[3] = std::nanf("");
   CHECK(session.attach(std::make_shared<const Hooks>(hooks)).error().code ==
         ErrorCode::kInvalidArgument);
+  hooks.head.weights[3] = 0;
+  hooks.head.inputs.resize(model->config().width);  // of two
+  CHECK(session.attach(std::make_shared<const Hooks>(hooks)).error().message.find("inputs") !=
+        std::string::npos);
+  hooks.head.inputs.clear();
   const TemporaryModel file{fakes::TinyModelOptions{}};
   auto slow = Session::open(file.load(*fakes::reference_backend())).value();
-  hooks.head.weights[3] = 0;
   const auto scope = slow.attach(std::make_shared<const Hooks>(hooks)).value();
   CHECK(slow.append(ids_of(3, 1)).error().code == ErrorCode::kUnsupported);
 }

@@ -226,6 +226,40 @@ TEST_CASE("a request with taps in a batch with others changes none, and gets wha
   }
 }
 
+TEST_CASE("hooks that change nothing give the bits that no hooks give, in any batch") {
+  const TemporaryModel file(fakes::TinyModelOptions{.architecture = "gemma3"});
+  std::map<std::size_t, Generation> first;  // of each prompt
+  for (const std::size_t threads : {1UL, 2UL}) {
+    for (const std::size_t batch : {1UL, 7UL}) {
+      INFO(threads << " threads, a batch of " << batch);
+      EngineFixture f;
+      f.model = file.load(*cpu_backend(threads, cpu::best_level(), {.yield_to_load = false}));
+      Seen seen;
+      const std::shared_ptr<const Hooks> kinds[] = {
+          nullptr, std::make_shared<const Hooks>(),
+          hooks_of({reader(1, TapPoint::kFfnNormOut, Tap::Rows::kWanted, seen)})};
+      for (std::size_t turn = 0; turn < 3; ++turn) {
+        Group group;
+        for (std::size_t i = 0; i < batch; ++i) {
+          const auto prompt = ids_of(40 + 5 * i, static_cast<TokenId>(i));
+          group.requests.push_back(request_of(prompt, kinds[(i + turn) % 3]));
+        }
+        f.ended.clear();
+        seen.clear();
+        auto engine = f.open({.prefill_tokens_max = 17});
+        REQUIRE(engine.submit(group, f.events()));
+        engine.run();
+        for (std::size_t i = 0; i < batch; ++i) {
+          const Generation& made = f.ended[{i, 0}];
+          const Generation& expected = first.try_emplace(i, made).first->second;
+          CHECK(made.ids == expected.ids);
+          CHECK(made.log_probabilities == expected.log_probabilities);
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("what a writing tap changed is neither remembered nor taken for the tokens") {
   const auto model = tiny();
   const auto prompt = ids_of(80, 6);

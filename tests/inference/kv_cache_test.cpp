@@ -102,5 +102,27 @@ TEST_CASE("a fork shares blocks until one side writes") {
   CHECK(first.cache.owners(0) == 2);
 }
 
+TEST_CASE("a cache drops whole blocks, and then keeps no fewer tokens than need none of them") {
+  Sequence sequence;
+  for (std::uint16_t token = 0; token < 300; ++token) sequence.push(token);
+  const std::size_t block = kMemory->block_bytes();
+  sequence.cache.drop(10, 60, 200);  // no block lies in it
+  CHECK(sequence.cache.is_whole());
+  CHECK(sequence.cache.size_bytes() == 5 * block);
+  KvCache fork = sequence.cache;
+  sequence.cache.drop(64, 191, 250);
+  CHECK(sequence.cache.size_bytes() == 4 * block);
+  CHECK(sequence.cache.block(1) == nullptr);
+  CHECK(fork.owners(1) == 1);
+  CHECK(sequence.cache.can_truncate(250));
+  CHECK_FALSE(sequence.cache.can_truncate(249));
+  CHECK(sequence.cache.length_min() == 250);
+  sequence.cache.drop(64, 191, 260);  // nothing more
+  CHECK(sequence.cache.can_truncate(250));
+  REQUIRE(sequence.cache.can_truncate(0));
+  sequence.cache.truncate(0);
+  CHECK(sequence.cache.is_whole());
+}
+
 }  // namespace
 }  // namespace weft::inference

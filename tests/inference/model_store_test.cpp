@@ -611,7 +611,7 @@ TEST_CASE("a damaged model isn't present, is found out by verify, and can be pul
   CHECK(store.verify("unheard-of").error().code == ErrorCode::kNotFound);
 }
 
-TEST_CASE("removing takes the model and what an interrupted pull left") {
+TEST_CASE("removing takes the model, its packed weights and what an interrupted pull left") {
   Fixture f;
   ModelStore store = f.store();
   CHECK(store.remove("big-model").error().code == ErrorCode::kNotFound);
@@ -622,9 +622,13 @@ TEST_CASE("removing takes the model and what an interrupted pull left") {
   CHECK_FALSE(fs::exists(f.work("big-model")));
   f.packages.fail_at.clear();
   REQUIRE(store.pull("big-model"));
+  std::ofstream(f.models() / "big-model.avx2.packed") << "weights";
+  std::ofstream(f.models() / "big-model.2.avx2.packed") << "another's";
   REQUIRE(store.remove("big-model"));
   CHECK(store.path_of("big-model").error().code == ErrorCode::kNotFound);
   CHECK_FALSE(fs::exists(f.models() / "big-model.gguf"));
+  CHECK_FALSE(fs::exists(f.models() / "big-model.avx2.packed"));
+  CHECK(fs::exists(f.models() / "big-model.2.avx2.packed"));
 }
 
 TEST_CASE("a model's name can't leave the store") {

@@ -2,15 +2,19 @@
 // batch.
 
 #include <algorithm>
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "inference/backend.h"
 #include "inference/gguf.h"
 #include "inference/hooks.h"
+#include "inference/kv_cache.h"
 #include "inference/prefix_cache.h"
+#include "tests/fakes/counting_backend.h"
 #include "tests/fakes/reference_forward.h"
 #include "tests/inference/engine_fixture.h"
 
@@ -53,7 +57,7 @@ double relative_error(std::span<const double> expected, std::span<const float> f
 
 /// One of each policy, and some together.
 std::vector<Hooks> policies() {
-  std::vector<Hooks> all(7);
+  std::vector<Hooks> all(8);
   all[0].attention = {.window = 20};
   all[1].attention = {.window = 30, .sinks = 4, .sink_distance_max = 50};
   all[2].positions = {.rope_base = 40000};
@@ -63,6 +67,7 @@ std::vector<Hooks> policies() {
   all[6].attention = {.window = 70, .sinks = 66};
   all[6].positions = {.rope_base = 20000, .scale = 0.5F};
   all[6].program = {1, 2};
+  all[7].program = {0, 1, 1, 2, 0, 2, 2};  // more than the model has
   return all;
 }
 
@@ -122,6 +127,118 @@ TEST_CASE("a layer program of all layers changes no bit, and one that stops ends
   stops.taps.push_back({.layer = 2, .read = [](const TapRows&) { FAIL("it doesn't run"); }});
   logits_of(model, ids, shared(stops));
   CHECK(rows == 40);
+}
+
+TEST_CASE(
+    "a longer layer program takes the memory of its steps, and what was read is found again") {
+  const auto model = tiny(fakes::TinyModelOptions{.layers = 2}, *cpu_backend(1));
+  Hooks hooks;
+  hooks.program = {0, 1, 1, 0, 1, 1};
+  const auto repeats = shared(hooks);
+  const auto prompt = ids_of(80, 6);
+  PrefixCache prefixes(std::size_t{8} << 20);
+  GenerateOptions options = options_for(4);
+  options.hooks = repeats;
+  auto session = Session::open(model, {.prefixes = &prefixes}).value();
+  REQUIRE(session.append(prompt));  // in memory of the model's own layers, then anew
+  const std::size_t plain_bytes = session.kv_bytes();
+  REQUIRE(session.truncate(0));
+  const auto made = generate(session, prompt, options).value();
+  CHECK(session.kv_bytes() == 3 * plain_bytes);
+  auto other = Session::open(model, {.prefixes = &prefixes}).value();
+  const auto again = generate(other, prompt, options).value();
+  CHECK(again.usage.cached_tokens == 79);
+  CHECK(again.log_probabilities == made.log_probabilities);
+  CHECK(other.kv_bytes() == 3 * plain_bytes);
+  // The engine counts on it.
+  EngineFixture f;
+  f.model = model;
+  Group group;
+  group.requests.push_back({prompt, options});
+  auto enough = f.open({.kv_bytes_max = 3 * plain_bytes});
+  REQUIRE(enough.submit(group, f.events()));
+  enough.run();
+  CHECK(f.ended[{0, 0}].log_probabilities == made.log_probabilities);
+  auto little = f.open({.kv_bytes_max = 3 * plain_bytes - 1});
+  CHECK(little.submit(group, f.events()).error().code == ErrorCode::kResourceExhausted);
+}
+
+/// Logits after the last of `ids`, read in steps of `chunk` by a runner whose cache keeps all
+/// blocks.
+std::vector<float> kept_logits(const Model& model, std::span<const TokenId> ids,
+                               const std::shared_ptr<const Hooks>& hooks, std::size_t chunk) {
+  const auto runner = model.weights().open_runner().value();
+  KvCache cache(runner->kv_memory());
+  HookRun run(hooks);
+  for (std::size_t i = 0; i < ids.size(); i += chunk) {
+    const auto part = ids.subspan(i, std::min(chunk, ids.size() - i));
+    const Slice slice{.ids = part, .cache = &cache, .first_wanted = part.size() - 1, .hooks = &run};
+    REQUIRE(runner->read(std::span(&slice, 1)));
+  }
+  CHECK(cache.is_whole());
+  std::vector<float> logits(model.config().vocabulary);
+  REQUIRE(runner->logits(0, 1, logits));
+  return logits;
+}
+
+TEST_CASE("blocks between sinks and window are freed, and nothing misses them") {
+  const auto alive = std::make_shared<std::atomic<std::size_t>>(0);
+  const TemporaryModel file(fakes::TinyModelOptions{.context_length = 2048});
+  const auto model = file.load(*fakes::counting_backend(cpu_backend(2), alive));
+  const auto ids = ids_of(1500, 3);
+  const std::size_t block_bytes =
+      model->weights().open_runner().value()->kv_memory()->block_bytes();
+  for (const AttentionPolicy& policy :
+       {AttentionPolicy{.window = 100, .sinks = 70}, AttentionPolicy{.window = 64}}) {
+    Hooks hooks;
+    hooks.attention = policy;
+    for (const std::size_t chunk : {250UL, 37UL}) {
+      auto session = Session::open(model).value();
+      const auto scope = session.attach(shared(hooks)).value();
+      std::size_t most = 0;
+      for (std::size_t i = 0; i < ids.size(); i += chunk) {
+        REQUIRE(session.append(std::span(ids).subspan(i, std::min(chunk, ids.size() - i))));
+        most = std::max(most, alive->load());
+      }
+      // Sinks, the window and a step to go back, each in whole blocks begun: not 24.
+      CHECK(most <= (policy.sinks + 63) / 64 + (policy.window + kStepTokensMax + 63) / 64 + 2);
+      CHECK(session.kv_bytes() == *alive * block_bytes);
+      CHECK(std::ranges::equal(session.logits(), kept_logits(*model, ids, shared(hooks), chunk)));
+      // As far back as a step, not much further, and to nothing.
+      CHECK(session.truncate(1500 - kStepTokensMax - 64 - chunk).error().code ==
+            ErrorCode::kUnsupported);
+      CHECK(session.truncate(1500 - kStepTokensMax + 37));
+      const auto rest = std::span(ids).subspan(1500 - kStepTokensMax + 37);
+      REQUIRE(session.append(rest));
+      CHECK(std::ranges::equal(session.logits(), kept_logits(*model, ids, shared(hooks), chunk)));
+      CHECK(session.truncate(0));
+      CHECK(*alive == 0);
+      REQUIRE(session.append(std::span(ids).first(10)));
+    }
+  }
+}
+
+TEST_CASE("an engine frees what a window has left behind, and siblings get their own bits") {
+  const auto alive = std::make_shared<std::atomic<std::size_t>>(0);
+  EngineFixture f;
+  const TemporaryModel file(fakes::TinyModelOptions{.context_length = 2048});
+  f.model = file.load(*fakes::counting_backend(cpu_backend(2), alive));
+  Hooks hooks;
+  hooks.attention = {.window = 70, .sinks = 4};
+  Group group;
+  for (int i = 0; i < 3; ++i) {
+    auto prompt = ids_of(700, 5);
+    prompt.push_back(static_cast<TokenId>(i));
+    group.requests.push_back({prompt, options_for(6)});
+    group.requests.back().options.hooks = shared(hooks);
+  }
+  auto engine = f.open();
+  REQUIRE(engine.submit(group, f.events()));
+  std::size_t most = 0;
+  while (engine.step()) most = std::max(most, alive->load());
+  CHECK(most <= 3 * 8);
+  CHECK(*alive == 0);  // none of it is remembered
+  f.check_all(group);
 }
 
 TEST_CASE("requests of different policies in a batch get what each gets alone") {
@@ -196,8 +313,8 @@ TEST_CASE("policies that can't be are refused") {
   hooks = {};
   hooks.program = {0, 2};
   CHECK(refused(hooks).find("layer 2") != std::string::npos);
-  hooks.program = {0, 1, 1};
-  CHECK(refused(hooks).find("room for the model's 2") != std::string::npos);
+  hooks.program = std::vector<std::size_t>(9);
+  CHECK(refused(hooks).find("at most 4 times the model's 2") != std::string::npos);
   hooks.program = std::vector<std::size_t>();
   CHECK(refused(hooks).find("empty") != std::string::npos);
 }

@@ -8,7 +8,7 @@ the mean of the last 20 runs.
 Case studies: counting digits and finding a needle, in parts of several sizes: accuracy, tokens and latency, with the forecast
 that each run had beside them, and the front that `weft tune` finds from them.
 
-  tests/eval/planner/evaluate.py --weft build/release/weft --models ~/.local/share/weft/models [--parts coverage counting needle]
+  tests/eval/planner/evaluate.py --weft build/release/bin/weft --models ~/.local/share/weft/models [--parts coverage counting needle]
 """
 import argparse
 import json
