@@ -94,7 +94,8 @@ class Nodes {
     ctx.spend({.prompt_tokens = static_cast<std::int64_t>(answer.usage.prompt_tokens),
                .output_tokens = static_cast<std::int64_t>(answer.usage.think_tokens +
                                                           answer.usage.answer_tokens),
-               .calls = 1});
+               .calls = 1,
+               .cached_tokens = static_cast<std::int64_t>(answer.usage.cached_tokens)});
     answer.usage.probe_tokens = alone.tokens;
     answer.probe = alone.time;
     log("generated", {{"tokens", answer.usage.answer_tokens}, {"confidence", answer.confidence}});

@@ -93,7 +93,7 @@ Result<ExitCode> go_on(Context& context, const Options& options, How how) {
   WEFT_TRY(trace, open_trace(context, options.trace, {.create = false}));
   WEFT_TRY(recorded, trace->run(options.run));
   WEFT_TRY(kind, trace->note(recorded.id, agents::kProgramNote));
-  if (kind == agents::kAnswerProgram && !recorded.is_redacted) {
+  if (kind == agents::kAnswerProgram) {
     if (how == How::kReplay) return print_recorded_answer(context, *trace, recorded.id);
     return Error{ErrorCode::kUnsupported, "run " + recorded.id +
                                               " is an answer to a question: ask again, or "

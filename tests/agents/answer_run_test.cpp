@@ -126,7 +126,8 @@ TEST_CASE("a prompt from a trace is read as the one that was composed") {
   planner::Runtime runtime(executor);
   auto fork = runtime.fork_any(
       *program, answer.run,
-      {{"reply/question alone", planner::make_value(QuestionAlone{.tokens = 1000, .time = {}})}},
+      {.given = {{"reply/question alone",
+                  planner::make_value(QuestionAlone{.tokens = 1000, .time = {}})}}},
       {.trace = trace.get()});
   REQUIRE(fork);
   const auto again = fork->wait_value();
@@ -140,10 +141,11 @@ TEST_CASE("a prompt from a trace is read as the one that was composed") {
       LocalAnswerModel::open(asking.model, {.context_length_max = 1000}, "tiny").value();
   const auto other =
       answer_program({.store = &asking.store, .model = &narrow, .listener = &listener});
-  auto refused = runtime.fork_any(
-      *other, answer.run,
-      {{"reply/question alone", planner::make_value(QuestionAlone{.tokens = 1, .time = {}})}},
-      {.trace = trace.get()});
+  auto refused =
+      runtime.fork_any(*other, answer.run,
+                       {.given = {{"reply/question alone",
+                                   planner::make_value(QuestionAlone{.tokens = 1, .time = {}})}}},
+                       {.trace = trace.get()});
   REQUIRE(refused);
   CHECK(refused->wait_value().error().code == ErrorCode::kConflict);
 }

@@ -217,6 +217,9 @@ TEST_CASE("recorded answers are shown node by node, exported, given again, and f
   const auto spans = f.weft({"trace", "export", id}).json()["resourceSpans"][0]["scopeSpans"][0];
   CHECK(spans["spans"].size() == 6);
 
+  const std::string drawn = f.weft({"trace", "show", id, "--mermaid"}).out;
+  CHECK(drawn.find(" tokens") != std::string::npos);  // with what each node took
+
   std::filesystem::remove(f.model);  // what was recorded is enough
   auto again = f.weft({"replay", id, "--json"}).json();
   for (Json* each : {&told, &again}) (*each)["timing"].erase("load_s");
