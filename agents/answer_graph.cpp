@@ -91,10 +91,13 @@ class Nodes {
     const EitherStop stop(ctx.stop(), parts_.listener->stop);
     WEFT_TRY(draft, parts_.model->answer(asked, prompt, alone, listener_until(stop)));
     Answer& answer = draft.answer;
-    ctx.spend({.prompt_tokens = static_cast<std::int64_t>(answer.usage.prompt_tokens),
-               .output_tokens = static_cast<std::int64_t>(answer.usage.think_tokens +
-                                                          answer.usage.answer_tokens),
+    const auto read = static_cast<std::int64_t>(answer.usage.prompt_tokens);
+    const auto written =
+        static_cast<std::int64_t>(answer.usage.think_tokens + answer.usage.answer_tokens);
+    ctx.spend({.prompt_tokens = read,
+               .output_tokens = written,
                .calls = 1,
+               .money_micros = parts_.model->price().of(read, written),
                .cached_tokens = static_cast<std::int64_t>(answer.usage.cached_tokens)});
     answer.usage.probe_tokens = alone.tokens;
     answer.probe = alone.time;

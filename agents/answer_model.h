@@ -15,6 +15,7 @@
 #include "agents/prompt.h"
 #include "base/clock.h"
 #include "base/result.h"
+#include "planner/price.h"
 
 namespace weft::agents {
 
@@ -75,6 +76,7 @@ class AnswerModel {
   virtual const std::string& name() const noexcept = 0;  // for people
   /// All but the prompt and the options that decides what it answers.
   virtual std::string identity() const = 0;
+  virtual planner::Price price() const noexcept { return {}; }
 
   /// Fits turns and passages into the context.
   virtual Result<ComposedPrompt> compose(const Asked& asked) = 0;

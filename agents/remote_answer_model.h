@@ -14,11 +14,13 @@ namespace weft::agents {
 class RemoteAnswerModel final : public AnswerModel {
  public:
   /// Borrows the model.
-  explicit RemoteAnswerModel(const inference::RemoteModel& model, std::string name = {})
-      : model_(model), name_(std::move(name)) {}
+  explicit RemoteAnswerModel(const inference::RemoteModel& model, std::string name = {},
+                             const planner::Price& price = {})
+      : model_(model), name_(std::move(name)), price_(price) {}
 
   const std::string& name() const noexcept override { return name_; }
   std::string identity() const override;
+  planner::Price price() const noexcept override { return price_; }
   /// All of it: only the server can count the prompt's tokens, so answer() leaves out what its
   /// context doesn't hold.
   Result<ComposedPrompt> compose(const Asked& asked) override;
@@ -30,6 +32,7 @@ class RemoteAnswerModel final : public AnswerModel {
  private:
   const inference::RemoteModel& model_;
   std::string name_;
+  planner::Price price_;
 };
 
 }  // namespace weft::agents

@@ -19,6 +19,7 @@ struct RemoteAgentOptions {
   Logger* log = nullptr;         // told of each step; null is silent
   const Clock* clock = nullptr;  // null is the system's
   std::string model_name = {};   // the model's, for people who read traces
+  planner::Price price = {};     // what its tokens cost, likewise
 };
 
 /// Needs itself alone; several, on threads of their own, may share a model.
@@ -27,7 +28,7 @@ class RemoteAnsweringAgent final : public Answerer {
   /// Borrows both.
   RemoteAnsweringAgent(retrieval::CollectionStore& store, const inference::RemoteModel& model,
                        const RemoteAgentOptions& options = {})
-      : store_(store), model_(model, options.model_name), options_(options) {}
+      : store_(store), model_(model, options.model_name, options.price), options_(options) {}
 
   /// As AnsweringAgent::ask(). Turns of the history, then passages, are left out until the server's
   /// context holds the prompt. `max_tokens` counts thinking too. Errors: those of the store and of

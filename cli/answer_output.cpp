@@ -38,7 +38,8 @@ Result<Answering> open_answering(Context& context, retrieval::CollectionStore& s
     WEFT_TRY(remote, open_remote(context));
     made.engine.name = remote.name;
     made.agent = std::make_unique<agents::RemoteAnsweringAgent>(
-        store, *remote.model, agents::RemoteAgentOptions{.model_name = remote.name});
+        store, *remote.model,
+        agents::RemoteAgentOptions{.model_name = remote.name, .price = remote.price});
     made.remote = std::move(remote);
     return made;
   }

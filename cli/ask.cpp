@@ -43,7 +43,7 @@ Result<ExitCode> ask_lines_remotely(Context& context, const std::string& file, c
     stores.push_back(std::move(store));
   }
   std::deque<agents::RemoteAnsweringAgent> agents;  // which can't be moved
-  const agents::RemoteAgentOptions agent_options{.model_name = remote.name};
+  const agents::RemoteAgentOptions agent_options{.model_name = remote.name, .price = remote.price};
   for (auto& store : stores) agents.emplace_back(store, *remote.model, agent_options);
   return run_batch_side_by_side(
       context, file, kBatchKeys, agents.size(),

@@ -281,6 +281,14 @@ std::span<const Setting> remote_settings() {
        .min = 1,
        .max = 64,
        .help = "lines of a batch that are at the server at once"},
+      {.key = "prompt_price",
+       .fallback = 0.0,
+       .max = 1'000'000,
+       .help = "of a million tokens that it reads, in whatever currency; for budgets of money"},
+      {.key = "output_price",
+       .fallback = 0.0,
+       .max = 1'000'000,
+       .help = "of a million tokens that it writes"},
   };
   return kSettings;
 }

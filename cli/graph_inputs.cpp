@@ -35,10 +35,9 @@ void add_graph_tools(CLI::App& verb, GraphOptions& options) {
 }
 
 void add_graph_limits(CLI::App& verb, GraphOptions& options, Parsed& parsed) {
-  verb.add_option(
-          "--budget", options.budget,
-          "Most it may spend: prompt_tokens=N, output_tokens=N, calls=N or wall_time_s=N, in "
-          "place of the file's; may be repeated")
+  verb.add_option("--budget", options.budget,
+                  "Most it may spend: prompt_tokens=N, output_tokens=N, calls=N, money_micros=N or "
+                  "wall_time_s=N, in place of the file's; may be repeated")
       ->type_name("UNIT=N")
       ->take_all()
       ->allow_extra_args(false);
@@ -125,6 +124,7 @@ Result<planner::GraphBudget> budget_of(const GraphOptions& options,
   if (!limit.prompt_tokens) limit.prompt_tokens = graph.budget.prompt_tokens;
   if (!limit.output_tokens) limit.output_tokens = graph.budget.output_tokens;
   if (!limit.calls) limit.calls = graph.budget.calls;
+  if (!limit.money_micros) limit.money_micros = graph.budget.money_micros;
   if (options.timeout_s > 0) {
     budget->wall_time =
         std::chrono::nanoseconds(static_cast<std::int64_t>(options.timeout_s * 1e9));

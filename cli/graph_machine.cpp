@@ -37,8 +37,8 @@ Result<void> load_model(Context& context, GraphMachine& machine, planner::GraphP
   if (remote_name(context.config)) {
     WEFT_TRY(remote, open_remote(context));
     machine.remote = std::move(remote);
-    machine.nodes =
-        std::make_unique<planner::RemoteNodes>(*machine.remote->model, machine.remote->name);
+    machine.nodes = std::make_unique<planner::RemoteNodes>(
+        *machine.remote->model, machine.remote->name, machine.remote->price);
     parts.model = machine.nodes.get();
     return {};
   }

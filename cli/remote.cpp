@@ -106,6 +106,8 @@ Result<Remote> open_remote(const Context& context) {
   WEFT_TRY(key, api_key(context, section));
   options.api_key = std::move(key);
   Remote remote{.name = config.string("model.name"),
+                .price = {.prompt_micros = config.number(section + "prompt_price"),
+                          .output_micros = config.number(section + "output_price")},
                 .parallel = static_cast<std::size_t>(config.integer(section + "parallel")),
                 .clock = std::make_unique<SystemClock>(),
                 .http = {},

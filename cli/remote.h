@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "cli/context.h"
 #include "inference/remote/remote_model.h"
+#include "planner/price.h"
 
 namespace weft::cli {
 
@@ -19,7 +20,8 @@ std::optional<std::string> remote_name(const Config& config);
 
 /// A remote model with what it borrows.
 struct Remote {
-  std::string name;          // as the user gave it: "remote:gpu"
+  std::string name;  // as the user gave it: "remote:gpu"
+  planner::Price price;
   std::size_t parallel = 1;  // lines of a batch that it is asked at once
   std::unique_ptr<SystemClock> clock;
   std::unique_ptr<net::HttpClient> http;

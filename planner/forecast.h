@@ -13,16 +13,11 @@
 #include <vector>
 
 #include "planner/node_stats.h"
+#include "planner/price.h"
 #include "planner/program.h"
 #include "planner/runtime.h"
 
 namespace weft::planner {
-
-/// Millionths of the currency for a token.
-struct Price {
-  double prompt_micros = 0;
-  double output_micros = 0;
-};
 
 /// What the program will run on.
 struct Machine {

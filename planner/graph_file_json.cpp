@@ -97,7 +97,8 @@ Result<const Json*> list(const Json& json, const char* key) {
 }
 
 Result<GraphBudget> budget(const Json& json) {
-  WEFT_TRY_VOID(only(json, {"prompt_tokens", "output_tokens", "calls", "wall_time_s"}));
+  WEFT_TRY_VOID(
+      only(json, {"prompt_tokens", "output_tokens", "calls", "money_micros", "wall_time_s"}));
   GraphBudget made;
   SpendLimit& limit = made.limit;
   const auto read = [&](const char* key, std::optional<std::int64_t>& into) -> Result<void> {
@@ -108,6 +109,7 @@ Result<GraphBudget> budget(const Json& json) {
   WEFT_TRY_VOID(read("prompt_tokens", limit.prompt_tokens));
   WEFT_TRY_VOID(read("output_tokens", limit.output_tokens));
   WEFT_TRY_VOID(read("calls", limit.calls));
+  WEFT_TRY_VOID(read("money_micros", limit.money_micros));
   WEFT_TRY(wall_time, number_or(json, "wall_time_s", 0, kSecondsMin, kSecondsMax));
   made.wall_time = seconds(wall_time);
   return made;

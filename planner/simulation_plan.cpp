@@ -124,9 +124,7 @@ class Planner {
             .money_micros = cost.money_micros};
   }
   std::int64_t price(const AttemptSample& sample) const {
-    return static_cast<std::int64_t>(
-        machine_.price.prompt_micros * static_cast<double>(sample.prompt_tokens) +
-        machine_.price.output_micros * static_cast<double>(sample.output_tokens) + 0.5);
+    return machine_.price.of(sample.prompt_tokens, sample.output_tokens);
   }
 
   const ControlStats* known(std::size_t index) const {

@@ -245,10 +245,14 @@ class Misbehaving(Program):
             {"name": "each", "kind": "map", "over": "lines", "as": "line", "nodes": [
                 {"name": "said", "kind": "llm", "prompt": "Say {{line}}", "max_tokens": 5}], "result": "said"},
             {"name": "all", "kind": "join", "inputs": ["each"]}]}))
-        self.stand_in(answer("ok"))
+        self.stand_in(answer("ok"), prompt_price=0.5, output_price=2)
         done = self.json("run", str(graph), "-i", 'lines=["a", "b", "c"]')
         self.assertEqual(done["result"], "ok\nok\nok")
         self.assertEqual(done["usage"]["output_tokens"], 9)
+        self.assertEqual(done["usage"]["money_micros"], 93)  # three times 50 half ones and 3 of 2, each rounded
+        # A call may write 5 tokens, of 2 each, beside its prompt: none fits.
+        refused = self.weft("run", str(graph), "-i", 'lines=["a"]', "--budget", "money_micros=9", code=1)
+        self.assertIn("money", refused.stderr)
         self.assertEqual(done["model"], "remote:test")
 
 

@@ -48,17 +48,18 @@ Result<RemoteAnswer> ask(const inference::RemoteModel& model, const PromptNode& 
 }
 
 /// What it took, or all that a sample may take where the server doesn't say.
-Spend spend_of(const RemoteAnswer& answer, const PromptNode& node) {
-  if (!answer.has_usage) {
-    return {.prompt_tokens = static_cast<std::int64_t>(node.prompt_tokens_max),
-            .output_tokens = static_cast<std::int64_t>(node.options.max_tokens),
-            .calls = 1};
+Spend spend_of(const RemoteAnswer& answer, const PromptNode& node, const Price& price) {
+  Spend spent{.prompt_tokens = static_cast<std::int64_t>(node.prompt_tokens_max),
+              .output_tokens = static_cast<std::int64_t>(node.options.max_tokens),
+              .calls = 1};
+  if (answer.has_usage) {
+    spent.prompt_tokens = static_cast<std::int64_t>(answer.usage.prompt_tokens);
+    spent.cached_tokens = static_cast<std::int64_t>(answer.usage.cached_tokens);
+    spent.output_tokens =
+        static_cast<std::int64_t>(answer.usage.think_tokens + answer.usage.answer_tokens);
   }
-  return {.prompt_tokens = static_cast<std::int64_t>(answer.usage.prompt_tokens),
-          .output_tokens =
-              static_cast<std::int64_t>(answer.usage.think_tokens + answer.usage.answer_tokens),
-          .calls = 1,
-          .cached_tokens = static_cast<std::int64_t>(answer.usage.cached_tokens)};
+  spent.money_micros = price.of(spent.prompt_tokens, spent.output_tokens);
+  return spent;
 }
 
 Result<void> check(const RemoteAnswer& answer, const PromptNode& node) {
@@ -78,8 +79,8 @@ Result<void> check(const RemoteAnswer& answer, const PromptNode& node) {
   return {};
 }
 
-Result<Value> run(const inference::RemoteModel& model, const PromptNode& node, Ctx& ctx,
-                  Arguments in) {
+Result<Value> run(const inference::RemoteModel& model, const PromptNode& node, const Price& price,
+                  Ctx& ctx, Arguments in) {
   if (node.is_raw && !in.empty()) {
     return Error{ErrorCode::kUnsupported,
                  "a raw prompt with inputs: a remote model would parse control tokens in them; "
@@ -95,7 +96,7 @@ Result<Value> run(const inference::RemoteModel& model, const PromptNode& node, C
   std::vector<std::string> answers;
   for (std::size_t i = 0; i < node.samples; ++i) {
     WEFT_TRY(answer, ask(model, node, prompt.text, settings, ctx.stop()));
-    ctx.spend(spend_of(answer, node));
+    ctx.spend(spend_of(answer, node, price));
     WEFT_TRY_VOID(check(answer, node));
     answers.push_back(std::move(answer.text));
     ++settings.sampling.seed;
@@ -114,7 +115,7 @@ FunctionPtr RemoteNodes::prompt(PromptNode node) {
   made->fingerprint = describe(model_, node);
   made->label = (node.is_raw ? "text_completion " : "chat ") + name_;
   made->run = [this, node = std::move(node)](Ctx& ctx, Arguments in) {
-    return planner::run(model_, node, ctx, in);
+    return planner::run(model_, node, price_, ctx, in);
   };
   return made;
 }
@@ -131,10 +132,13 @@ Result<void> RemoteNodes::hold(PromptNode& node, const AnswerForm& form) {
 
 Policy RemoteNodes::policy_of(const PromptNode& node) const {
   const auto samples = static_cast<std::int64_t>(node.samples);
+  const std::int64_t prompt = samples * static_cast<std::int64_t>(node.prompt_tokens_max);
+  const std::int64_t output = samples * static_cast<std::int64_t>(node.options.max_tokens);
   return {.lane = LaneKind::kIo,
-          .cost = {.prompt_tokens = samples * static_cast<std::int64_t>(node.prompt_tokens_max),
-                   .output_tokens = samples * static_cast<std::int64_t>(node.options.max_tokens),
-                   .calls = samples}};
+          .cost = {.prompt_tokens = prompt,
+                   .output_tokens = output,
+                   .calls = samples,
+                   .money_micros = price_.of(prompt, output)}};
 }
 
 }  // namespace weft::planner

@@ -6,14 +6,16 @@
 
 #include "inference/remote/remote_model.h"
 #include "planner/nodes/prompt.h"
+#include "planner/price.h"
 
 namespace weft::planner {
 
 class RemoteNodes final : public PromptNodes {
  public:
-  /// Borrows the model, which outlives the runs. `name` is for people who read traces.
-  RemoteNodes(const inference::RemoteModel& model, std::string name)
-      : model_(model), name_(std::move(name)) {}
+  /// Borrows the model, which outlives the runs. `name` is for people who read traces; `price` is
+  /// what its tokens cost.
+  RemoteNodes(const inference::RemoteModel& model, std::string name, const Price& price = {})
+      : model_(model), name_(std::move(name)), price_(price) {}
 
   /// Each sample is a request of its own, with the next seed. Only the server can count a prompt's
   /// tokens: one beyond prompt_tokens_max fails after it was read, and is paid for. Where the
@@ -28,6 +30,7 @@ class RemoteNodes final : public PromptNodes {
  private:
   const inference::RemoteModel& model_;
   const std::string name_;
+  const Price price_;
 };
 
 }  // namespace weft::planner

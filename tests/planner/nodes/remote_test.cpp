@@ -49,7 +49,7 @@ struct Fixture {
   EchoServer server;
   SystemClock clock;
   inference::RemoteModel model{server, clock, {.url = "http://test/v1"}, Random(1)};
-  RemoteNodes nodes{model, "remote:test"};
+  RemoteNodes nodes{model, "remote:test", Price{.prompt_micros = 2, .output_micros = 3}};
   SystemTimers timers;
   Lanes lanes{Lanes::Options{}};
   ThreadExecutor executor{lanes, timers};
@@ -86,6 +86,7 @@ TEST_CASE("llm nodes ask a remote model, and what it counts is spent") {
   CHECK(run.report().spent.prompt_tokens == 18);
   CHECK(run.report().spent.output_tokens == 4);
   CHECK(run.report().spent.calls == 2);
+  CHECK(run.report().spent.money_micros == 2 * 18 + 3 * 4);
   REQUIRE(fixture.server.bodies.size() == 2);
   CHECK(fixture.server.bodies[0].find(R"("content":"Say a")") != Text::npos);
   CHECK(fixture.server.bodies[0].find(R"("role":"system","content":"s")") != Text::npos);
@@ -100,6 +101,7 @@ TEST_CASE("where the server counts nothing, all that was set aside is spent") {
   REQUIRE(run.wait_value());
   CHECK(run.report().spent.prompt_tokens == 40);
   CHECK(run.report().spent.output_tokens == 30);
+  CHECK(run.report().spent.money_micros == 2 * 40 + 3 * 30);
 }
 
 TEST_CASE("a prompt beyond its limit, raw inputs and scores are refused") {
