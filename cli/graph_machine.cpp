@@ -77,6 +77,7 @@ Result<void> equip(Context& context, const std::string& text, planner::GraphPart
   }
   WEFT_TRY(loaded, planner::load_graph(text, parts));
   graph = std::move(loaded);
+  if (machine.nodes) return machine.nodes->follow(graph.program.body());
   return {};
 }
 

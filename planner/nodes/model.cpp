@@ -8,6 +8,7 @@
 #include "base/guard.h"
 #include "inference/chat_prompt.h"
 #include "inference/grammar/constraint.h"
+#include "planner/next_use.h"
 
 namespace weft::planner {
 namespace {
@@ -88,6 +89,20 @@ std::string describe(const inference::Model& model, const inference::GenerateOpt
     text += ' ' + stop;
   }
   return text;
+}
+
+/// What all prompts of a node begin with: that of two whose inputs have nothing in common.
+Result<Ids> common_beginning(const Function& code) {
+  const auto prompt = [&](const char* filler) {
+    const std::vector<Value> values(code.inputs.size(), make_value(std::string(filler)));
+    std::vector<const Value*> arguments;
+    for (const Value& value : values) arguments.push_back(&value);
+    return code.prompt(arguments);
+  };
+  WEFT_TRY(first, prompt("x"));
+  WEFT_TRY(second, prompt("7"));
+  const auto end = std::ranges::mismatch(first, second).in1;
+  return Ids(first.begin(), end);
 }
 
 void finish(Call& call, std::vector<Result<Generation>> answers) {
@@ -173,6 +188,40 @@ Result<void> ModelNodes::hold(PromptNode& node, const AnswerForm& form) {
   return {};
 }
 
+Result<void> ModelNodes::follow(const Body& body) {
+  const std::vector<ModelCall> calls = model_calls(body);
+  std::unordered_map<const Function*, std::shared_ptr<const Ids>> beginnings;
+  for (const ModelCall& call : calls) {
+    if (!call.code->prompt || beginnings.contains(call.code)) continue;
+    WEFT_TRY(ids, common_beginning(*call.code));
+    beginnings.emplace(call.code, std::make_shared<const Ids>(std::move(ids)));
+  }
+  std::unordered_map<const Function*, std::vector<Coming>> coming;
+  for (const ModelCall& from : calls) {
+    std::vector<Coming>& after = coming[from.code];
+    for (const ModelCall& to : calls) {
+      const auto beginning = beginnings.find(to.code);
+      const auto distance = calls_until(from, to);
+      if (distance && beginning != beginnings.end())
+        after.push_back({beginning->second, *distance});
+    }
+  }
+  const std::lock_guard lock(mutex_);
+  coming_ = std::move(coming);
+  untold_.clear();
+  return {};
+}
+
+/// Between steps.
+void ModelNodes::tell_cache() {
+  std::vector<Coming> untold;
+  {
+    const std::lock_guard lock(mutex_);
+    untold.swap(untold_);
+  }
+  for (const Coming& each : untold) engine_.expect(*each.beginning, each.calls);
+}
+
 Policy ModelNodes::policy(std::int64_t prompt_tokens_max, const inference::GenerateOptions& options,
                           std::size_t samples) {
   return {.lane = LaneKind::kModel,
@@ -192,7 +241,7 @@ FunctionPtr ModelNodes::function(Plan plan) {
   made->fingerprint = describe(engine_.model(), plan.options) + "; " + plan.fingerprint;
   made->label = plan.operation + (name_.empty() ? "" : " " + name_);
   made->prompt = [this, encode = plan.encode](Arguments in) { return encode(engine_.model(), in); };
-  made->start_all = [this, plan = std::move(plan)](Calls calls) {
+  made->start_all = [this, plan = std::move(plan), self = made.get()](Calls calls) {
     inference::Group group;
     Calls members;
     std::vector<const Value*> arguments;
@@ -212,12 +261,12 @@ FunctionPtr ModelNodes::function(Plan plan) {
       group.requests.push_back(std::move(request));
       members.push_back(std::move(call));
     }
-    if (!members.empty()) submit(std::move(group), std::move(members));
+    if (!members.empty()) submit(std::move(group), std::move(members), self);
   };
   return made;
 }
 
-void ModelNodes::submit(inference::Group group, Calls calls) {
+void ModelNodes::submit(inference::Group group, Calls calls, const Function* code) {
   {
     const std::lock_guard lock(mutex_);
     running_.insert(calls.begin(), calls.end());
@@ -233,10 +282,14 @@ void ModelNodes::submit(inference::Group group, Calls calls) {
         {{request.samples, Error{ErrorCode::kInternal, "no answer"}}, request.samples});
   }
   inference::EngineEvents events;
-  events.on_end = [this, calls, answers](inference::AnswerId id, Result<Generation> made) {
+  events.on_end = [this, calls, answers, code](inference::AnswerId id, Result<Generation> made) {
     Answers& mine = (*answers)[id.request];
     mine.made[id.sample] = std::move(made);
     if (--mine.left > 0) return;
+    {
+      const std::lock_guard lock(mutex_);
+      if (const auto found = coming_.find(code); found != coming_.end()) untold_ = found->second;
+    }
     if (take(calls[id.request])) finish(*calls[id.request], std::move(mine.made));
   };
   const auto submitted = engine_.submit(group, std::move(events));
@@ -248,10 +301,10 @@ void ModelNodes::submit(inference::Group group, Calls calls) {
     lock.unlock();
     // A group is refused whole; one by one, only those that are at fault fail.
     for (std::size_t i = 0; i < calls.size(); ++i) {
-      submit({.requests = {std::move(group.requests[i])}, .depth = group.depth}, {calls[i]});
+      submit({.requests = {std::move(group.requests[i])}, .depth = group.depth}, {calls[i]}, code);
     }
   } else if (is_full && !running_.empty()) {
-    waiting_.push_back({std::move(group), std::move(calls[0])});  // until others have ended
+    waiting_.push_back({std::move(group), std::move(calls[0]), code});  // until others have ended
   } else {
     lock.unlock();
     calls[0]->finish(submitted.error());
@@ -269,11 +322,11 @@ void ModelNodes::submit_waiting() {
   for (;;) {
     std::unique_lock lock(mutex_);
     if (waiting_.empty()) return;
-    auto [group, call] = std::move(waiting_.front());
+    auto [group, call, code] = std::move(waiting_.front());
     waiting_.pop_front();
     const std::size_t left = waiting_.size();
     lock.unlock();
-    submit(std::move(group), {std::move(call)});
+    submit(std::move(group), {std::move(call)}, code);
     lock.lock();
     if (waiting_.size() <= left) continue;
     // Refused again: back to its place.
@@ -310,6 +363,7 @@ void ModelNodes::step_later() {
 
 /// Engine::step(), and what waits for a place in its queue. What it throws ends all calls.
 bool ModelNodes::step_once() {
+  tell_cache();
   const auto stepped = guarded([this] { return engine_.step(); });
   if (!stepped) fail_all(stepped.error());
   submit_waiting();

@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "base/lanes.h"
 #include "inference/engine.h"
 #include "inference/grammar/token_trie.h"
+#include "planner/body.h"
 #include "planner/function.h"
 #include "planner/nodes/prompt.h"
 
@@ -51,6 +53,10 @@ class ModelNodes final : public PromptNodes {
     return policy(static_cast<std::int64_t>(node.prompt_tokens_max), node.options, node.samples);
   }
 
+  /// The end of each call then tells the engine's cache in how many calls the fixed beginnings of
+  /// the nodes' prompts come: next_use.h.
+  Result<void> follow(const Body& body) override;
+
   /// The vocabulary's, for answers that follow a grammar; made when first asked for. Errors: those
   /// of TokenTrie::of().
   Result<std::shared_ptr<const inference::grammar::TokenTrie>> trie();
@@ -76,9 +82,17 @@ class ModelNodes final : public PromptNodes {
   struct Waiting {
     inference::Group group;  // of one request
     std::shared_ptr<Call> call;
+    const Function* code;
   };
 
-  void submit(inference::Group group, Calls calls);
+  /// A prompt's beginning, and in how many calls it comes.
+  struct Coming {
+    std::shared_ptr<const std::vector<inference::TokenId>> beginning;
+    std::uint64_t calls = 0;
+  };
+  void tell_cache();
+
+  void submit(inference::Group group, Calls calls, const Function* code);
   void submit_waiting();
   bool take(const std::shared_ptr<Call>& call);
   void fail_all(const Error& error);
@@ -96,6 +110,8 @@ class ModelNodes final : public PromptNodes {
   std::unordered_set<std::shared_ptr<Call>> running_;  // submitted and not ended
   std::deque<Waiting> waiting_;
   std::shared_ptr<const inference::grammar::TokenTrie> trie_;
+  std::unordered_map<const Function*, std::vector<Coming>> coming_;  // once each has ended
+  std::vector<Coming> untold_;                                       // before the next step
 };
 
 }  // namespace weft::planner

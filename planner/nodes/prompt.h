@@ -13,6 +13,8 @@
 
 namespace weft::planner {
 
+struct Body;
+
 /// A prompt that is made of several texts.
 struct PromptNode {
   PromptTemplate prompt;
@@ -47,6 +49,11 @@ class PromptNodes {
   /// Holds the node's answers to a form. Errors: kUnsupported where this model can't be held to it;
   /// those of TokenTrie::of().
   virtual Result<void> hold(PromptNode& node, const AnswerForm& form) = 0;
+
+  /// Says that a program's nodes are going to be called as `body` has it. A model that caches
+  /// prompts then keeps those that come soonest; answers don't depend on it. The last body counts.
+  /// Errors: those of rendering and encoding a prompt.
+  virtual Result<void> follow(const Body& /*body*/) { return {}; }
 
   /// Where and at what cost at most such a node runs; its prompt has at most prompt_tokens_max.
   virtual Policy policy_of(const PromptNode& node) const = 0;

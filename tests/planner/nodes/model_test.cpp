@@ -26,10 +26,12 @@ std::shared_ptr<const inference::Backend> backend() {
 }
 
 struct Fixture {
-  explicit Fixture(std::shared_ptr<const inference::Model> loaded) : model(std::move(loaded)) {}
+  explicit Fixture(std::shared_ptr<const inference::Model> loaded,
+                   const inference::EngineOptions& options = {})
+      : model(std::move(loaded)), engine(inference::Engine::open(model, options).value()) {}
 
   std::shared_ptr<const inference::Model> model;
-  inference::Engine engine = inference::Engine::open(model).value();
+  inference::Engine engine;
   SystemTimers timers;
   Lanes lanes{Lanes::Options{}};
   ThreadExecutor executor{lanes, timers};
@@ -144,6 +146,52 @@ TEST_CASE("a prompt that can't be answered fails alone, with the node's path") {
   REQUIRE(found->missing.size() == 2);
   CHECK(found->missing[0].message.find("node ask[1]: ") == 0);
   CHECK(found->missing[1].code == ErrorCode::kResourceExhausted);
+}
+
+/// A loop of three nodes whose prompts begin with 192 tokens each of their own, on an engine whose
+/// cache holds two of them: how many prompt tokens were cached, and the answer.
+std::pair<std::int64_t, Text> cached_in_a_loop(bool follows) {
+  const auto model = inference::tiny({}, *backend());
+  auto measured = inference::Session::open(model).value();
+  REQUIRE(measured.append(std::vector<inference::TokenId>(64, 5)));
+  Fixture fixture(model, {.kv_bytes_max = 11 * measured.kv_bytes()});
+  GenerateOptions options;
+  options.max_tokens = 4;
+  options.sampling.temperature = 0;
+  options.ignore_end_tokens = true;
+  Graph g;
+  const auto program = g.build(g.loop(
+      "loop", g.input<Text>("in"),
+      [&](Graph& inside, Out<Text> state) {
+        for (const char* each : {"0", "1", "2"}) {
+          Text fixed;
+          for (int i = 0; i < 12; ++i) fixed += Text(each) + "123456789 {}|^\n";
+          const PromptNode node{.prompt = PromptTemplate::parse(fixed + "{{x}}").value(),
+                                .is_raw = true,
+                                .options = options};
+          state = inside.call<Text>(each, fixture.nodes.prompt(node), {.lane = LaneKind::kModel},
+                                    state);
+        }
+        return state;
+      },
+      6));
+  REQUIRE(program);
+  if (follows) REQUIRE(fixture.nodes.follow(program->body()));
+  auto run = fixture.runtime.start(*program, Inputs().set<Text>("in", "x"));
+  REQUIRE(run);
+  const auto answer = run->wait();
+  INFO((answer ? "" : answer.error().message));
+  REQUIRE(answer);
+  return {run->report().spent.cached_tokens, *answer};
+}
+
+TEST_CASE("of a loop's prompts, the cache keeps those that come soonest") {
+  const auto [by_age, answer] = cached_in_a_loop(false);
+  const auto [by_next_use, same] = cached_in_a_loop(true);
+  std::cout << "a loop of 3 prompts, a cache of 2: " << by_age << " tokens cached by age, "
+            << by_next_use << " by next use\n";
+  CHECK(same == answer);
+  CHECK(by_next_use > by_age + 3 * 192);
 }
 
 TEST_CASE("a map of more calls than the engine's queue holds waits for places in it") {
