@@ -34,8 +34,8 @@ EncoderForward::EncoderForward(const EncoderWeights& weights, const EncoderTenso
       cpu::encoder_scratch_floats(sequence_tokens, weights.config.head_width());
   for (auto& scratch : scratch_) scratch.resize(std::max(floats, width));
   sequences_.reserve(batch_tokens);
-  narrow_.prepare(weights.activations, batch_tokens, width);
-  wide_.prepare(weights.activations, batch_tokens, weights.config.ffn_width);
+  narrow_.prepare(weights.level, weights.activations, batch_tokens, width);
+  wide_.prepare(weights.level, weights.activations, batch_tokens, weights.config.ffn_width);
 }
 
 Result<void> EncoderForward::run(Sequences sequences, cpu::ThreadPool& pool) {
@@ -67,8 +67,8 @@ void EncoderForward::prepare(Sequences sequences) {
   const EncoderConfig& config = weights_.config;
   for (auto* rows : {&x_, &query_, &key_, &value_}) rows->resize(ids_.size() * config.width);
   ffn_.resize(ids_.size() * config.ffn_width);
-  narrow_.prepare(weights_.activations, ids_.size(), config.width);
-  wide_.prepare(weights_.activations, ids_.size(), config.ffn_width);
+  narrow_.prepare(weights_.level, weights_.activations, ids_.size(), config.width);
+  wide_.prepare(weights_.level, weights_.activations, ids_.size(), config.ffn_width);
   for (auto& next : next_heads_) next = 0;
   for (auto& error : errors_) error.reset();
   failed_ = false;
@@ -127,7 +127,7 @@ void EncoderForward::set_rows(const std::vector<float>& from, std::span<const fl
       kernels_.multiply(row, scale.data(), width, scaled);
       row = scaled;
     }
-    narrow_.set_row(weights_.level, i, row);
+    narrow_.set_row(i, row);
   }
 }
 
@@ -162,7 +162,7 @@ void EncoderForward::run_layer(std::size_t index, std::size_t thread, cpu::Team&
   for (std::size_t i = rows.begin; i < rows.end; ++i) {
     float* row = ffn_.data() + i * ffn_width;
     kernels_.bias_gelu(row, layer.up_bias.data(), ffn_width);
-    wide_.set_row(weights_.level, i, row);
+    wide_.set_row(i, row);
   }
   team.barrier();
   multiply(*layer.down, wide_, key_);

@@ -12,8 +12,6 @@
 namespace weft::inference::cpu {
 namespace {
 
-constexpr std::size_t kQueries = 4;  // rows of queries at once
-
 void encoder_add(float* x, const float* y, std::size_t n) {
   for (std::size_t i = 0; i < n; i += kLanes) store(x + i, add(load(x + i), load(y + i)));
 }
@@ -78,33 +76,6 @@ void bias_gelu(float* x, const float* bias, std::size_t n) {
   }
 }
 
-/// sums[r][v] = sum over k in order of a[r * a_stride + k] * b[k * b_stride + 16 v ..].
-template <std::size_t R, std::size_t V>
-inline void dot_vectors(const float* a, std::size_t a_stride, const float* b, std::size_t b_stride,
-                        std::size_t depth, F32x16 (&sums)[R][V]) {
-  for (auto& row : sums) {
-    for (F32x16& each : row) each = set1(0);
-  }
-  for (std::size_t k = 0; k < depth; ++k) {
-    F32x16 column[V];
-    for (std::size_t v = 0; v < V; ++v) column[v] = load(b + k * b_stride + v * kLanes);
-    for (std::size_t r = 0; r < R; ++r) {
-      const F32x16 factor = set1(a[r * a_stride + k]);
-      for (std::size_t v = 0; v < V; ++v) sums[r][v] = fma(factor, column[v], sums[r][v]);
-    }
-  }
-}
-
-/// body(c, width) for the columns 0..n in steps of as many vectors as there are registers for.
-template <typename Body>
-inline void for_columns(std::size_t n, const Body& body) {
-  std::size_t c = 0;
-#if WEFT_SIMD_LEVEL == 2
-  for (; c + 2 * kLanes <= n; c += 2 * kLanes) body.template operator()<2>(c);
-#endif
-  for (; c < n; c += kLanes) body.template operator()<1>(c);
-}
-
 /// Scores (padded) to e^(score - max), 0 from `tokens` on; returns their sum.
 inline float exponentials(float* scores, std::size_t tokens, std::size_t padded) {
   for (std::size_t j = tokens; j < padded; ++j) scores[j] = -kInfinity;
@@ -123,8 +94,8 @@ inline float exponentials(float* scores, std::size_t tokens, std::size_t padded)
 struct EncoderScratch {
   float* keys;     // (head_width, padded): a column is a token, zeros past the last
   float* values;   // (tokens, head_width)
-  float* queries;  // (kQueries, head_width), scaled
-  float* scores;   // (kQueries, padded)
+  float* queries;  // (kRowsAtOnce, head_width), scaled
+  float* scores;   // (kRowsAtOnce, padded)
   std::size_t padded;
 };
 
@@ -139,8 +110,8 @@ inline void attend_rows(const EncoderHead& head, const EncoderScratch& s, std::s
     }
   }
   for_columns(s.padded, [&]<std::size_t V>(std::size_t j) {
-    F32x16 sums[R][V];
-    dot_vectors<R, V>(s.queries, width, s.keys + j, s.padded, width, sums);
+    F32x16 sums[R][V] = {};
+    add_products<R, V>(s.queries, width, s.keys + j, s.padded, width, sums);
     for (std::size_t r = 0; r < R; ++r) {
       for (std::size_t v = 0; v < V; ++v) {
         store(s.scores + r * s.padded + j + v * kLanes, sums[r][v]);
@@ -152,8 +123,8 @@ inline void attend_rows(const EncoderHead& head, const EncoderScratch& s, std::s
     totals[r] = exponentials(s.scores + r * s.padded, head.tokens, s.padded);
   }
   for_columns(width, [&]<std::size_t V>(std::size_t d) {
-    F32x16 sums[R][V];
-    dot_vectors<R, V>(s.scores, s.padded, s.values + d, width, head.tokens, sums);
+    F32x16 sums[R][V] = {};
+    add_products<R, V>(s.scores, s.padded, s.values + d, width, head.tokens, sums);
     for (std::size_t r = 0; r < R; ++r) {
       for (std::size_t v = 0; v < V; ++v) {
         store(head.out + (first + r) * head.stride + d + v * kLanes,
@@ -169,7 +140,7 @@ void encoder_attend(const EncoderHead& head, float* scratch) {
   const EncoderScratch s = {.keys = scratch,
                             .values = scratch + padded * width,
                             .queries = scratch + 2 * padded * width,
-                            .scores = scratch + 2 * padded * width + kQueries * width,
+                            .scores = scratch + 2 * padded * width + kRowsAtOnce * width,
                             .padded = padded};
   for (std::size_t j = 0; j < head.tokens; ++j) {
     const float* key = head.keys + j * head.stride;
@@ -182,8 +153,7 @@ void encoder_attend(const EncoderHead& head, float* scratch) {
   for (std::size_t j = head.tokens; j < padded; ++j) {
     for (std::size_t d = 0; d < width; ++d) s.keys[d * padded + j] = 0;
   }
-  for_rows_at_once<kQueries>(
-      0, head.tokens, [&]<std::size_t R>(std::size_t first) { attend_rows<R>(head, s, first); });
+  for_rows(head.tokens, [&]<std::size_t R>(std::size_t first) { attend_rows<R>(head, s, first); });
 }
 
 constexpr EncoderKernels kEncoderKernels = {add_norm,      bias_gelu,     encoder_attend,

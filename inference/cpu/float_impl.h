@@ -13,31 +13,25 @@ struct OfFloats {
   template <int kSlots>
   static void tile(const std::uint8_t* group, const std::uint8_t* x, std::size_t columns, float* y,
                    std::size_t y_stride) {
-    // More than two slots at once would need more sums than there are registers.
-    constexpr int kAtOnce = kSlots % 2 == 0 ? 2 : 1;
-    for (int first = 0; first < kSlots; first += kAtOnce) {
-      Floats sums[kAtOnce][4];
-      for (auto& row : sums) {
-        for (auto& sum : row) sum = zero_floats();
-      }
-      const std::uint8_t* w = group;
-      const std::uint8_t* at = x + 4 * first;
-      for (std::size_t column = 0; column < columns; column += 4) {
+    Floats sums[kSlots][4];
+    for (auto& row : sums) {
+      for (auto& sum : row) sum = zero_floats();
+    }
+    for (std::size_t column = 0; column < columns; column += 4) {
+      WEFT_UNROLL
+      for (int j = 0; j < 4; ++j) {
+        const Floats weights = Format::column(group);
         WEFT_UNROLL
-        for (int j = 0; j < 4; ++j) {
-          const Floats weights = Format::column(w);
-          WEFT_UNROLL
-          for (int t = 0; t < kAtOnce; ++t) {
-            sums[t][j] = fma(weights, broadcast(load_float(at + 4 * t)), sums[t][j]);
-          }
-          w += Format::kBytes * kGroupRows;
-          at += 4 * kSlots;
+        for (int t = 0; t < kSlots; ++t) {
+          sums[t][j] = fma(weights, broadcast(load_float(x + 4 * t)), sums[t][j]);
         }
+        group += Format::kBytes * kGroupRows;
+        x += 4 * kSlots;
       }
-      for (int t = 0; t < kAtOnce; ++t) {
-        store(y + static_cast<std::size_t>(first + t) * y_stride,
-              add(add(sums[t][0], sums[t][1]), add(sums[t][2], sums[t][3])));
-      }
+    }
+    for (int t = 0; t < kSlots; ++t) {
+      store(y + static_cast<std::size_t>(t) * y_stride,
+            add(add(sums[t][0], sums[t][1]), add(sums[t][2], sums[t][3])));
     }
   }
 };
@@ -45,27 +39,21 @@ struct OfFloats {
 using FloatTile = void(const std::uint8_t* group, const std::uint8_t* x, std::size_t columns,
                        float* y, std::size_t y_stride);
 
-struct FloatTiles {
-  FloatTile* of_slots[kTileRows];
-};
-
 template <typename Format>
-constexpr FloatTiles kFloatTiles = {
-    {&OfFloats<Format>::template tile<1>, &OfFloats<Format>::template tile<2>,
-     &OfFloats<Format>::template tile<3>, &OfFloats<Format>::template tile<4>}};
+constexpr BySlots<FloatTile> kFloatTiles = by_slots<OfFloats<Format>, FloatTile>();
 
-inline const FloatTiles& float_tiles(TensorType type) {
+inline const BySlots<FloatTile>& float_tiles(TensorType type) {
   if (type == TensorType::kF16) return kFloatTiles<F16>;
   return type == TensorType::kBF16 ? kFloatTiles<BF16> : kFloatTiles<F32>;
 }
 
 // One group with one tile; a group that `rows` cuts short goes through a buffer.
-inline void multiply_float_tile(const FloatTiles& tiles, const std::uint8_t* group,
+inline void multiply_float_tile(const BySlots<FloatTile>& tiles, const std::uint8_t* group,
                                 const ActivationView& x, std::size_t tile, std::size_t rows,
                                 float* y, std::size_t y_stride) {
   const std::size_t first = tile * kTileRows;
   const std::size_t slots = x.count - first < kTileRows ? x.count - first : kTileRows;
-  FloatTile* function = tiles.of_slots[slots - 1];
+  FloatTile* function = tiles.of[slots - 1];
   const std::uint8_t* from = x.tiles + first * x.row_bytes;
   float* to = y + first * y_stride;
   if (rows == kGroupRows) return function(group, from, x.columns, to, y_stride);
@@ -81,7 +69,7 @@ constexpr std::size_t kFloatPanelBytes = 256 * 1024;
 
 inline void multiply_floats(const PackedView& weights, const ActivationView& x, std::size_t begin,
                             std::size_t end, float* y, std::size_t y_stride) {
-  const FloatTiles& functions = float_tiles(weights.type);
+  const BySlots<FloatTile>& functions = float_tiles(weights.type);
   const std::size_t tiles = (x.count + kTileRows - 1) / kTileRows;
   const std::size_t fitting = kFloatPanelBytes / (x.row_bytes * kTileRows);
   const std::size_t panel = fitting < 1 ? 1 : fitting;

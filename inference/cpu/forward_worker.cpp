@@ -72,15 +72,15 @@ const QuantisedInput& Forward::Worker::quantised(QuantisedInput& own, QuantisedI
                                                  unsigned kinds, std::size_t count,
                                                  std::size_t columns, const Fill& fill) {
   if (count == 1) {
-    own.prepare(kinds, 1, columns, *adapted_);
-    own.set_row(f_.model_.level, 0, fill(0));
+    own.prepare(f_.model_.level, kinds, 1, columns, *adapted_);
+    own.set_row(0, fill(0));
     return own;
   }
-  if (thread_ == 0) shared.prepare(kinds, count, columns, *adapted_);
+  if (thread_ == 0) shared.prepare(f_.model_.level, kinds, count, columns, *adapted_);
   team_.barrier();
   const Range mine = share(count, thread_, team_.size());
   for (std::size_t i = mine.begin; i < mine.end; ++i) {
-    shared.set_row(f_.model_.level, i, fill(i));
+    shared.set_row(i, fill(i));
   }
   team_.barrier();
   return shared;
@@ -170,9 +170,9 @@ void Forward::Worker::expand(const Matrix& b, const float* t, std::size_t stride
   if (scratch_.change.size() < values) scratch_.change.resize(values);  // else it would be zeroed
   for (std::size_t first = 0; first < to.size(); first += kAtOnce) {
     const std::size_t n = std::min(kAtOnce, to.size() - first);
-    expanded.prepare(ActivationKind::kFloat, n, b.columns());
+    expanded.prepare(f_.model_.level, ActivationKind::kFloat, n, b.columns());
     for (std::size_t i = 0; i < n; ++i) {
-      expanded.set_row(f_.model_.level, i, t + (first + i) * stride);
+      expanded.set_row(i, t + (first + i) * stride);
     }
     b.multiply(expanded, rows, scratch_.change.data(), b.rows());
     for (std::size_t i = 0; i < n; ++i) {

@@ -39,6 +39,7 @@ struct PackedView {
 struct Kernels {
   Level level;
   std::size_t group_rows;
+  std::size_t tile_rows;  // of activations, see matrix_layout.h
 
   void (*quantize_32)(const float* x, std::size_t n, const ActivationSlot& out);
   void (*quantize_256)(const float* x, std::size_t n, const ActivationSlot& out);

@@ -8,6 +8,7 @@ namespace weft::inference::cpu {
 const Kernels kAvx2Kernels = {
     .level = Level::kAvx2,
     .group_rows = kGroupRows,
+    .tile_rows = kTileRows,
     .quantize_32 = quantize_32,
     .quantize_256 = quantize_256,
     .multiply = multiply,

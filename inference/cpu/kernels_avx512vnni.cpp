@@ -8,6 +8,7 @@ namespace weft::inference::cpu {
 const Kernels kAvx512VnniKernels = {
     .level = Level::kAvx512Vnni,
     .group_rows = kGroupRows,
+    .tile_rows = kTileRows,
     .quantize_32 = quantize_32,
     .quantize_256 = quantize_256,
     .multiply = multiply,

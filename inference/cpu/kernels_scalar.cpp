@@ -8,6 +8,7 @@ namespace weft::inference::cpu {
 const Kernels kScalarKernels = {
     .level = Level::kScalar,
     .group_rows = kGroupRows,
+    .tile_rows = kTileRows,
     .quantize_32 = quantize_32,
     .quantize_256 = quantize_256,
     .multiply = multiply,

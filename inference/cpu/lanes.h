@@ -289,6 +289,32 @@ inline void store(float* to, Floats a) { _mm512_storeu_ps(to, a); }
 
 constexpr std::size_t kVector = 4 * kGroupRows;  // bytes
 
+// Rows of activations in a tile. With two groups of weights that makes twelve sums on AVX2, whole
+// and of the block at hand, and sixteen on AVX-512, which has twice the registers.
+#if WEFT_SIMD_LEVEL == 2
+constexpr std::size_t kTileRows = 4;
+#else
+constexpr std::size_t kTileRows = 3;
+#endif
+
+/// A kernel for tiles of each number of slots: of[n - 1] is that of n.
+template <typename Function>
+struct BySlots {
+  Function* of[kTileRows];
+};
+template <typename Kernel, std::size_t kSlots, typename Function>
+constexpr void fill_slots(BySlots<Function>& table) {
+  table.of[kSlots - 1] = &Kernel::template tile<kSlots>;
+  if constexpr (kSlots > 1) fill_slots<Kernel, kSlots - 1>(table);
+}
+/// Kernel::tile<1>, tile<2>, ...
+template <typename Kernel, typename Function>
+constexpr BySlots<Function> by_slots() {
+  BySlots<Function> table = {};
+  fill_slots<Kernel, kTileRows>(table);
+  return table;
+}
+
 // How AVX2 adds up products; for the other levels there is dot() alone.
 enum class Sum {
   kDot,

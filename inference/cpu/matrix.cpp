@@ -107,9 +107,16 @@ void Activations::AlignedFree::operator()(std::uint8_t* memory) const noexcept {
   std::free(memory);
 }
 
-void Activations::prepare(ActivationKind kind, std::size_t count, std::size_t columns) {
+void Activations::prepare(Level level, ActivationKind kind, std::size_t count,
+                          std::size_t columns) {
+  prepare(cpu::kernels(level), kind, count, columns);
+}
+
+void Activations::prepare(const Kernels& kernels, ActivationKind kind, std::size_t count,
+                          std::size_t columns) {
   assert(kind != ActivationKind::kQ8Block32 || columns % Block32::kValues == 0);
   assert(kind != ActivationKind::kQ8Block256 || columns % Block256::kValues == 0);
+  kernels_ = &kernels;
   kind_ = kind;
   count_ = count;
   columns_ = columns;
@@ -122,18 +129,15 @@ void Activations::prepare(ActivationKind kind, std::size_t count, std::size_t co
   capacity_bytes_ = bytes;
 }
 
-void Activations::set_row(Level level, std::size_t i, const float* x) noexcept {
-  set_row(kernels(level), i, x);
-}
-
-void Activations::set_row(const Kernels& kernels, std::size_t i, const float* x) noexcept {
+void Activations::set_row(std::size_t i, const float* x) noexcept {
   assert(i < count_);
-  const std::size_t first = i / kTileRows * kTileRows;
+  const std::size_t tile_rows = kernels_->tile_rows;
+  const std::size_t first = i / tile_rows * tile_rows;
   const ActivationSlot out = {.tile = tiles_.get() + first * row_bytes_,
-                              .slots = std::min(count_ - first, kTileRows),
+                              .slots = std::min(count_ - first, tile_rows),
                               .slot = i - first};
-  if (kind_ == ActivationKind::kQ8Block32) return kernels.quantize_32(x, columns_, out);
-  if (kind_ == ActivationKind::kQ8Block256) return kernels.quantize_256(x, columns_, out);
+  if (kind_ == ActivationKind::kQ8Block32) return kernels_->quantize_32(x, columns_, out);
+  if (kind_ == ActivationKind::kQ8Block256) return kernels_->quantize_256(x, columns_, out);
   const auto put = [&](std::size_t column, float value) {
     std::memcpy(out.tile + 4 * (column * out.slots + out.slot), &value, sizeof value);
   };
@@ -287,6 +291,7 @@ RowRange Matrix::partition(std::size_t thread, std::size_t threads) const noexce
 void Matrix::multiply(const Activations& x, RowRange rows, float* y,
                       std::size_t y_stride) const noexcept {
   assert(x.kind() == activation_kind(state_->type) && x.columns() == state_->columns);
+  assert(x.kernels() == state_->kernels);
   assert(rows.begin % state_->kernels->group_rows == 0 && rows.end <= state_->rows);
   const ActivationView view = {.tiles = x.tiles(),
                                .row_bytes = x.row_bytes(),

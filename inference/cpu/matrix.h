@@ -33,18 +33,20 @@ ActivationKind activation_kind(TensorType type) noexcept;
 /// resized by prepare(), filled row by row (threads may fill different rows at once).
 class Activations {
  public:
-  /// Keeps the memory of earlier calls if it suffices. `columns` is whole blocks of the kind, for
-  /// the float kinds any number. Nothing of earlier rows remains usable.
-  void prepare(ActivationKind kind, std::size_t count, std::size_t columns);
-  /// Quantises (or rounds) row `i` from x[0..columns). Same bits at every level.
-  void set_row(Level level, std::size_t i, const float* x) noexcept;
-  void set_row(const Kernels& kernels, std::size_t i, const float* x) noexcept;
+  /// For matrices of `level`. Keeps the memory of earlier calls if it suffices. `columns` is whole
+  /// blocks of the kind, for the float kinds any number. Nothing of earlier rows remains usable.
+  void prepare(Level level, ActivationKind kind, std::size_t count, std::size_t columns);
+  /// The same for a given table of kernels, which outlives the rows.
+  void prepare(const Kernels& kernels, ActivationKind kind, std::size_t count, std::size_t columns);
+  /// Quantises (or rounds) row `i` from x[0..columns). Same numbers at every level.
+  void set_row(std::size_t i, const float* x) noexcept;
 
   ActivationKind kind() const noexcept { return kind_; }
   std::size_t count() const noexcept { return count_; }
   std::size_t columns() const noexcept { return columns_; }
 
   // The kernels' view: tiles of rows, see matrix_layout.h.
+  const Kernels* kernels() const noexcept { return kernels_; }
   const std::uint8_t* tiles() const noexcept { return tiles_.get(); }
   std::size_t row_bytes() const noexcept { return row_bytes_; }
 
@@ -52,6 +54,7 @@ class Activations {
   struct AlignedFree {
     void operator()(std::uint8_t* memory) const noexcept;
   };
+  const Kernels* kernels_ = nullptr;
   ActivationKind kind_ = ActivationKind::kFloat;
   std::size_t count_ = 0;
   std::size_t columns_ = 0;
@@ -123,7 +126,7 @@ class Matrix {
 
   /// y[i * y_stride + r] = W[r] . x_i for r in `rows` (whole groups, the last perhaps cut short)
   /// and i in [0, x.count()). Threads call it at once with their own ranges. `x` is of
-  /// activation_kind(type()) and has columns() columns (asserted).
+  /// activation_kind(type()), has columns() columns and was prepared for the same level (asserted).
   void multiply(const Activations& x, RowRange rows, float* y, std::size_t y_stride) const noexcept;
 
  private:

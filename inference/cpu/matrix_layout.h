@@ -66,17 +66,18 @@ constexpr std::size_t group_bytes(TensorType type, std::size_t columns,
   return (blocks * (block.quant_bytes + block.side_bytes) * group_rows + 63) / 64 * 64;
 }
 
-// Activations lie in tiles of kTileRows rows, the last tile in as many as are left: n slots. Tiles
-// follow each other, a tile holds its blocks one after the other, and a block holds of each slot:
+// Activations lie in tiles of Kernels::tile_rows rows, the last tile in as many as are left: n
+// slots. Tiles follow each other, and a tile holds its blocks one after the other. In a block come
+// first all slots' q, then all slots' scales, and so on:
 //
-//   kQ8Block32    32 int8 q | float scale | float scale * sum(q) | 3 starts, for the zeros 8, 16,
-//   128 kQ8Block256   256 int8 q | float scale | 16 starts of 16 q, for the zero 32 | 8 int16 sums
-//   of 32 q float kinds   a float; a block is a column
+// - kQ8Block32: 32 int8 q, a float scale, a float scale * sum(q), and 3 starts, for the zeros 8, 16
+//   and 128;
+// - kQ8Block256: 256 int8 q, a float scale, 16 starts of 16 q each, for the zero 32, and 8 int16
+//   sums of 32 q each;
+// - the float kinds: a float; a block is a column.
 //
-// first all slots' q, then all slots' scales, and so on. A start is the 4 bytes from which the
-// level starts a dot product with q, so that the weights count from their zero: see dot_start().
-constexpr std::size_t kTileRows = 4;
-
+// A start is the 4 bytes from which the level starts a dot product with q, so that the weights
+// count from their zero: see dot_start().
 struct Block32 {
   static constexpr std::size_t kValues = 32;
   static constexpr std::size_t kScale = 32;  // where the parts start in a block of one slot

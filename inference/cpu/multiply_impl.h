@@ -22,13 +22,13 @@ namespace {
 using RowFunction = void(const PackedView& weights, const std::uint8_t* x, std::size_t begin,
                          std::size_t end, float* y);
 using UnpackFunction = void(const std::uint8_t* from, std::size_t blocks, std::uint8_t* to);
-using TileFunction = void(const Tile& tile);
+using TileFunction = void(const Tile& work);
 
 /// How a format of integers is multiplied.
 struct Product {
   RowFunction* row;
   UnpackFunction* unpack;
-  TileFunction* tiles[kTileRows];  // of 1, 2, ... slots
+  BySlots<TileFunction> tiles;
   std::size_t block_values;
   std::size_t weight_bytes;      // of a packed block of a group
   std::size_t unpacked_bytes;    // of an unpacked one
@@ -39,13 +39,10 @@ template <typename Row, typename Unpack, typename Activation>
 constexpr Product kProductOf = {
     .row = &multiply_row<Row>,
     .unpack = &Unpack::unpack,
-    .tiles = {&Unpack::Product::template multiply<1, kGroupsAtOnce>,
-              &Unpack::Product::template multiply<2, kGroupsAtOnce>,
-              &Unpack::Product::template multiply<3, kGroupsAtOnce>,
-              &Unpack::Product::template multiply<4, kGroupsAtOnce>},
+    .tiles = by_slots<typename Unpack::Product, TileFunction>(),
     .block_values = Activation::kValues,
     .weight_bytes = Unpack::kBlockBytes,
-    .unpacked_bytes = Unpack::Product::kBlockVectors * kVector,
+    .unpacked_bytes = Unpack::Product::kBlockVectors* kVector,
     .activation_bytes = Activation::kBytes,
 };
 
@@ -135,7 +132,7 @@ inline void multiply_part(const Product& product, const PackedView& weights,
       for (std::size_t r = row; r < stop; r += step, w += kGroupsAtOnce * group_bytes) {
         for (std::size_t first = batch; first < last; first += kTileRows) {
           const std::size_t slots = x.count - first < kTileRows ? x.count - first : kTileRows;
-          product.tiles[slots - 1](
+          product.tiles.of[slots - 1](
               {.weights = w,
                // Where no second group is left, the first stands in: its results aren't stored.
                .group_bytes = stop - r > kGroupRows ? group_bytes : 0,

@@ -21,8 +21,9 @@ inline unsigned kind_bit(const Matrix& matrix) noexcept {
 class QuantisedInput {
  public:
   /// `kinds` is a set of bits, as kind_bit(). `adapted` is borrowed until the next call.
-  void prepare(unsigned kinds, std::size_t rows, std::size_t columns, const AdapterRows& adapted);
-  void set_row(Level level, std::size_t row, const float* x) noexcept;
+  void prepare(Level level, unsigned kinds, std::size_t rows, std::size_t columns,
+               const AdapterRows& adapted);
+  void set_row(std::size_t row, const float* x) noexcept;
   const Activations& of(ActivationKind kind) const noexcept {
     return forms_[static_cast<std::size_t>(kind)];
   }

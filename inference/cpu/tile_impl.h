@@ -9,13 +9,9 @@
 namespace weft::inference::cpu {
 namespace {
 
-// AVX-512 loads no more than two vectors a cycle and multiplies as many: two groups share a load of
-// activations. AVX2 has registers for the sums of one only.
-#if WEFT_SIMD_LEVEL == 2
+// A load of weights serves kTileRows rows, one of activations kGroupsAtOnce groups: as many as
+// leave registers for the sums of each with each.
 constexpr int kGroupsAtOnce = 2;
-#else
-constexpr int kGroupsAtOnce = 1;
-#endif
 
 // Columns unpacked at a time, and how often kGroupsAtOnce groups.
 constexpr std::size_t kRunColumns = 1536;
@@ -132,17 +128,17 @@ template <std::size_t kStart, bool kHasMin, std::size_t kDotsPerSum, Sum kSum>
 struct TileOf32 {
   static constexpr std::size_t kBlockVectors = 8 + (kHasMin ? 2 : 1);
 
-  template <int kSlots, int kGroups>
-  static void multiply(const Tile& tile) {
-    const std::uint8_t* w = tile.weights;
-    const std::uint8_t* x = tile.x;
-    Sums<kSlots, kGroups> sums(tile);
-    for (std::size_t b = 0; b < tile.blocks; ++b) {
+  template <int kSlots, int kGroups = kGroupsAtOnce>
+  static void tile(const Tile& work) {
+    const std::uint8_t* w = work.weights;
+    const std::uint8_t* x = work.x;
+    Sums<kSlots, kGroups> sums(work);
+    for (std::size_t b = 0; b < work.blocks; ++b) {
       Ints dots[kGroups][kSlots];
-      dot_block<kSlots, kGroups>(w, tile.group_bytes, x, dots);
+      dot_block<kSlots, kGroups>(w, work.group_bytes, x, dots);
       const std::uint8_t* side = w + 8 * kVector;
       for (int g = 0; g < kGroups; ++g) {
-        const std::uint8_t* of_group = side + static_cast<std::size_t>(g) * tile.group_bytes;
+        const std::uint8_t* of_group = side + static_cast<std::size_t>(g) * work.group_bytes;
         const Floats d = get<Floats>(of_group);
         WEFT_UNROLL
         for (int t = 0; t < kSlots; ++t) {
@@ -161,7 +157,7 @@ struct TileOf32 {
       w += kBlockVectors * kVector;
       x += Block32::kBytes * kSlots;
     }
-    sums.write(tile);
+    sums.write(work);
   }
 
  private:
@@ -198,18 +194,18 @@ struct TileOf256 {
   static constexpr std::size_t kBlockVectors =
       kSubBlocks * (kDots + 1) + kMinimaVectors + (kHasMin ? 2 : 1);
 
-  template <int kSlots, int kGroups>
-  static void multiply(const Tile& tile) {
-    const std::uint8_t* w = tile.weights;
-    const std::uint8_t* x = tile.x;
-    Sums<kSlots, kGroups> sums(tile);
-    for (std::size_t b = 0; b < tile.blocks; ++b) {
+  template <int kSlots, int kGroups = kGroupsAtOnce>
+  static void tile(const Tile& work) {
+    const std::uint8_t* w = work.weights;
+    const std::uint8_t* x = work.x;
+    Sums<kSlots, kGroups> sums(work);
+    for (std::size_t b = 0; b < work.blocks; ++b) {
       Floats totals[kGroups][kSlots];
-      add_up<kSlots, kGroups>(w, tile.group_bytes, x, totals);
+      add_up<kSlots, kGroups>(w, work.group_bytes, x, totals);
       w += kSubBlocks * (kDots + 1) * kVector;
       const std::uint8_t* scales = x + Block256::kScale * kSlots;
       for (int g = 0; g < kGroups; ++g) {
-        const std::uint8_t* minima = w + static_cast<std::size_t>(g) * tile.group_bytes;
+        const std::uint8_t* minima = w + static_cast<std::size_t>(g) * work.group_bytes;
         const Floats d = get<Floats>(minima + kMinimaVectors * kVector);
         WEFT_UNROLL
         for (int t = 0; t < kSlots; ++t) {
@@ -235,7 +231,7 @@ struct TileOf256 {
       w += (kMinimaVectors + (kHasMin ? 2 : 1)) * kVector;
       x += Block256::kBytes * kSlots;
     }
-    sums.write(tile);
+    sums.write(work);
   }
 
  private:

@@ -9,6 +9,7 @@
 
 #include "inference/cpu/simd.h"
 #include "inference/cpu/vector_kernels.h"
+#include "inference/model_config.h"
 
 namespace weft::inference::cpu {
 namespace {
@@ -120,11 +121,13 @@ void round_to_half(float* x, std::size_t n) {
   });
 }
 
-/// Rows that meet one loaded vector: as many as leave room for it in the level's registers.
+/// How many rows and vectors of columns meet at once: their sums fill the level's registers.
 #if WEFT_SIMD_LEVEL == 2
 constexpr std::size_t kRowsAtOnce = 8;
+constexpr std::size_t kVectorsAtOnce = 2;
 #else
-constexpr std::size_t kRowsAtOnce = 4;
+constexpr std::size_t kRowsAtOnce = 6;
+constexpr std::size_t kVectorsAtOnce = 1;
 #endif
 
 /// Calls body of as many rows at once as there are, up to kRowsAtOnce; each row's result is the
@@ -140,6 +143,7 @@ inline void for_rows(std::size_t rows, const Body& body) {
   for_rows_at_once<kRowsAtOnce>(0, rows, body);
 }
 
+inline F32x16 load_kept(const float* from) { return load(from); }
 inline F32x16 load_kept(const std::uint16_t* from) { return load_half(from); }
 inline F32x16 load_kept(const std::int8_t* from) { return load_int8(from); }
 
@@ -158,14 +162,36 @@ inline void add_products(const float* a, std::size_t a_stride, const Kept* b, st
   }
 }
 
-template <std::size_t R, std::size_t V>
-inline void score_columns(const std::uint16_t* keys, std::size_t head_width, const float* queries,
-                          float* scores, std::size_t stride) {
-  F32x16 sums[R][V];
-  for (auto& row : sums) {
-    for (F32x16& sum : row) sum = set1(0);
+/// body(c, number of vectors) for the columns [0, n) in steps of as many vectors as go at once.
+template <typename Body>
+inline void for_columns(std::size_t n, const Body& body) {
+  std::size_t c = 0;
+  for (; c + (kVectorsAtOnce - 1) * kLanes < n; c += kVectorsAtOnce * kLanes) {
+    body.template operator()<kVectorsAtOnce>(c);
   }
-  add_products<R, V>(queries, head_width, keys, kKvBlockPositions, head_width, sums);
+  if (c < n) body.template operator()<1>(c);
+}
+
+/// body(b, b_stride) with b's columns [0, 16 V) as floats if many rows are to meet them: converting
+/// them once is cheaper then. Else, and where registers hold so many rows that it isn't, as kept.
+template <std::size_t V, typename Kept, typename Body>
+inline void with_columns(const Kept* b, std::size_t b_stride, std::size_t depth, std::size_t rows,
+                         const Body& body) {
+  if (WEFT_SIMD_LEVEL == 2 || rows <= kRowsAtOnce) return body(b, b_stride);
+  float columns[kHeadWidthMax * V * kLanes];
+  for (std::size_t k = 0; k < depth; ++k) {
+    for (std::size_t v = 0; v < V; ++v) {
+      store(columns + (k * V + v) * kLanes, load_kept(b + k * b_stride + v * kLanes));
+    }
+  }
+  body(static_cast<const float*>(columns), V * kLanes);
+}
+
+template <std::size_t R, std::size_t V, typename Kept>
+inline void score_columns(const Kept* keys, std::size_t keys_stride, std::size_t head_width,
+                          const float* queries, float* scores, std::size_t stride) {
+  F32x16 sums[R][V] = {};
+  add_products<R, V>(queries, head_width, keys, keys_stride, head_width, sums);
   for (std::size_t r = 0; r < R; ++r) {
     for (std::size_t v = 0; v < V; ++v) store(scores + r * stride + v * kLanes, sums[r][v]);
   }
@@ -173,14 +199,15 @@ inline void score_columns(const std::uint16_t* keys, std::size_t head_width, con
 
 void attention_scores(const std::uint16_t* keys, std::size_t head_width, const float* queries,
                       std::size_t rows, std::size_t positions, float* scores, std::size_t stride) {
-  for_rows(rows, [&]<std::size_t R>(std::size_t r) {
-    const float* q = queries + r * head_width;
-    float* to = scores + r * stride;
-    std::size_t j = 0;
-    for (; j + kLanes < positions; j += 2 * kLanes) {
-      score_columns<R, 2>(keys + j, head_width, q, to + j, stride);
-    }
-    if (j < positions) score_columns<R, 1>(keys + j, head_width, q, to + j, stride);
+  for_columns(positions, [&]<std::size_t V>(std::size_t j) {
+    with_columns<V>(keys + j, kKvBlockPositions, head_width, rows,
+                    [&](const auto* columns, std::size_t columns_stride) {
+                      for_rows(rows, [&]<std::size_t R>(std::size_t r) {
+                        score_columns<R, V>(columns, columns_stride, head_width,
+                                            queries + r * head_width, scores + r * stride + j,
+                                            stride);
+                      });
+                    });
   });
 }
 
@@ -213,14 +240,15 @@ void attention_weights(float* scores, std::size_t begin, std::size_t end, std::s
   }
 }
 
-template <std::size_t R, std::size_t V>
-inline void add_values(const std::uint16_t* values, std::size_t head_width, const float* weights,
-                       std::size_t stride, std::size_t positions, float* out) {
+template <std::size_t R, std::size_t V, typename Kept>
+inline void add_values(const Kept* values, std::size_t values_stride, const float* weights,
+                       std::size_t weights_stride, std::size_t positions, float* out,
+                       std::size_t head_width) {
   F32x16 sums[R][V];
   for (std::size_t r = 0; r < R; ++r) {
     for (std::size_t v = 0; v < V; ++v) sums[r][v] = load(out + r * head_width + v * kLanes);
   }
-  add_products<R, V>(weights, stride, values, head_width, positions, sums);
+  add_products<R, V>(weights, weights_stride, values, values_stride, positions, sums);
   for (std::size_t r = 0; r < R; ++r) {
     for (std::size_t v = 0; v < V; ++v) store(out + r * head_width + v * kLanes, sums[r][v]);
   }
@@ -228,14 +256,14 @@ inline void add_values(const std::uint16_t* values, std::size_t head_width, cons
 
 void attention_values(const std::uint16_t* values, std::size_t head_width, const float* weights,
                       std::size_t stride, std::size_t rows, std::size_t positions, float* out) {
-  for_rows(rows, [&]<std::size_t R>(std::size_t r) {
-    const float* w = weights + r * stride;
-    float* to = out + r * head_width;
-    std::size_t d = 0;
-    for (; d + kLanes < head_width; d += 2 * kLanes) {
-      add_values<R, 2>(values + d, head_width, w, stride, positions, to + d);
-    }
-    if (d < head_width) add_values<R, 1>(values + d, head_width, w, stride, positions, to + d);
+  for_columns(head_width, [&]<std::size_t V>(std::size_t d) {
+    with_columns<V>(values + d, head_width, positions, rows,
+                    [&](const auto* columns, std::size_t columns_stride) {
+                      for_rows(rows, [&]<std::size_t R>(std::size_t r) {
+                        add_values<R, V>(columns, columns_stride, weights + r * stride, stride,
+                                         positions, out + r * head_width + d, head_width);
+                      });
+                    });
   });
 }
 
@@ -244,10 +272,7 @@ inline void score_columns_q8(KvBytes keys, std::size_t head_width, const float* 
                              float* scores, std::size_t stride) {
   for (std::size_t d = 0; d < head_width; d += kKvScaleValues) {
     const std::size_t depth = head_width - d < kKvScaleValues ? head_width - d : kKvScaleValues;
-    F32x16 sums[R][V];
-    for (auto& row : sums) {
-      for (F32x16& sum : row) sum = set1(0);
-    }
+    F32x16 sums[R][V] = {};
     add_products<R, V>(queries + d, head_width, keys.bytes + d * kKvBlockPositions,
                        kKvBlockPositions, depth, sums);
     const std::uint16_t* scales = keys.scales + d / kKvScaleValues * kKvBlockPositions;
@@ -264,31 +289,12 @@ inline void score_columns_q8(KvBytes keys, std::size_t head_width, const float* 
 void attention_scores_q8(KvBytes keys, std::size_t head_width, const float* queries,
                          std::size_t rows, std::size_t positions, float* scores,
                          std::size_t stride) {
-  for_rows(rows, [&]<std::size_t R>(std::size_t r) {
-    const float* q = queries + r * head_width;
-    float* to = scores + r * stride;
-    std::size_t j = 0;
-    for (; j + kLanes < positions; j += 2 * kLanes) {
-      score_columns_q8<R, 2>({keys.bytes + j, keys.scales + j}, head_width, q, to + j, stride);
-    }
-    if (j < positions) {
-      score_columns_q8<R, 1>({keys.bytes + j, keys.scales + j}, head_width, q, to + j, stride);
-    }
+  for_columns(positions, [&]<std::size_t V>(std::size_t j) {
+    for_rows(rows, [&]<std::size_t R>(std::size_t r) {
+      score_columns_q8<R, V>({keys.bytes + j, keys.scales + j}, head_width,
+                             queries + r * head_width, scores + r * stride + j, stride);
+    });
   });
-}
-
-template <std::size_t R, std::size_t V>
-inline void add_values_q8(const std::int8_t* values, std::size_t head_width,
-                          const float (&weights)[R][kKvBlockPositions], std::size_t positions,
-                          float* out) {
-  F32x16 sums[R][V];
-  for (std::size_t r = 0; r < R; ++r) {
-    for (std::size_t v = 0; v < V; ++v) sums[r][v] = load(out + r * head_width + v * kLanes);
-  }
-  add_products<R, V>(weights[0], kKvBlockPositions, values, head_width, positions, sums);
-  for (std::size_t r = 0; r < R; ++r) {
-    for (std::size_t v = 0; v < V; ++v) store(out + r * head_width + v * kLanes, sums[r][v]);
-  }
 }
 
 void attention_values_q8(KvBytes values, std::size_t head_width, const float* weights,
@@ -296,6 +302,7 @@ void attention_values_q8(KvBytes values, std::size_t head_width, const float* we
   const std::size_t scales = (head_width + kKvScaleValues - 1) / kKvScaleValues;
   for (std::size_t s = 0; s < scales; ++s) {
     const std::size_t d = s * kKvScaleValues;
+    const std::size_t width = head_width - d < kKvScaleValues ? head_width - d : kKvScaleValues;
     std::uint16_t halves[kKvBlockPositions] = {};
     for (std::size_t j = 0; j < positions; ++j) halves[j] = values.scales[j * scales + s];
     for_rows(rows, [&]<std::size_t R>(std::size_t r) {
@@ -306,12 +313,10 @@ void attention_values_q8(KvBytes values, std::size_t head_width, const float* we
           store(scaled[i] + j, mul(load(weights + (r + i) * stride + j), load_half(halves + j)));
         }
       }
-      float* to = out + r * head_width + d;
-      if (head_width - d >= kKvScaleValues) {
-        add_values_q8<R, 2>(values.bytes + d, head_width, scaled, positions, to);
-      } else {
-        add_values_q8<R, 1>(values.bytes + d, head_width, scaled, positions, to);
-      }
+      for_columns(width, [&]<std::size_t V>(std::size_t c) {
+        add_values<R, V>(values.bytes + d + c, head_width, scaled[0], kKvBlockPositions, positions,
+                         out + r * head_width + d + c, head_width);
+      });
     });
   }
 }

@@ -79,10 +79,10 @@ Activations activations(Level level, TensorType type, std::size_t count, std::si
   std::uniform_real_distribution<float> uniform(-1, 1);
   std::vector<float> row(columns);
   Activations x;
-  x.prepare(cpu::activation_kind(type), count, columns);
+  x.prepare(level, cpu::activation_kind(type), count, columns);
   for (std::size_t i = 0; i < count; ++i) {
     for (float& value : row) value = uniform(random);
-    x.set_row(level, i, row.data());
+    x.set_row(i, row.data());
   }
   return x;
 }

@@ -89,8 +89,8 @@ std::vector<std::byte> random_blocks(TensorType type, std::size_t rows, std::siz
 Activations activations(TensorType type, std::size_t count, std::size_t columns,
                         const std::vector<float>& x, const Kernels& kernels) {
   Activations out;
-  out.prepare(cpu::activation_kind(type), count, columns);
-  for (std::size_t i = 0; i < count; ++i) out.set_row(kernels, i, x.data() + i * columns);
+  out.prepare(kernels, cpu::activation_kind(type), count, columns);
+  for (std::size_t i = 0; i < count; ++i) out.set_row(i, x.data() + i * columns);
   return out;
 }
 
