@@ -341,16 +341,28 @@ void Forward::Worker::attend(const LayerWeights& layer, std::size_t index, const
   const std::size_t group = config_.heads / config_.kv_heads;
   const std::vector<QueryTile>& tiles = queries.tiles[at_->tiles];
   const AttentionInputs attention = attention_inputs(layer);
+  const auto largest_share = [&](std::size_t count) {
+    return (count + team_.size() - 1) / team_.size();
+  };
   const auto attend_tile = [&](QueryTile tile, std::size_t kv_head, HeadRange heads) {
     scratch_.tile.score(attention, queries.tokens, tile, kv_head, heads);
     scratch_.tile.weigh();
     scratch_.tile.mix(f_.attended_.data());
   };
   if (tiles.size() * config_.kv_heads < 2 * team_.size()) {
-    // Little to share out: the heads of each tile are split, evenly also with few KV heads.
+    // Little to share out: each tile is split, by its heads or, if that is more even, its tokens.
     for (const QueryTile& tile : tiles) {
-      for_my_heads(
-          [&](std::size_t kv_head, HeadRange heads) { attend_tile(tile, kv_head, heads); });
+      const std::size_t tokens = tile.end - tile.begin;
+      if (largest_share(tokens) * config_.heads < largest_share(config_.heads) * tokens) {
+        const Range mine = share(tokens, thread_, team_.size());
+        const QueryTile part = {tile.begin + mine.begin, tile.begin + mine.end};
+        for (std::size_t h = 0; h < config_.kv_heads && part.begin < part.end; ++h) {
+          attend_tile(part, h, {h * group, (h + 1) * group});
+        }
+      } else {
+        for_my_heads(
+            [&](std::size_t kv_head, HeadRange heads) { attend_tile(tile, kv_head, heads); });
+      }
     }
   } else {
     // Later tokens see more; dealing the tiles out in turn shares that evenly.
