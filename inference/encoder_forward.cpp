@@ -6,7 +6,8 @@
 namespace weft::inference {
 namespace {
 
-constexpr std::size_t kRowStep = 4;  // activations lie in tiles of so many rows: a thread's own
+// Activations lie in tiles of 3 or 4 rows: a thread's own.
+constexpr std::size_t kRowStep = 12;
 
 class Alone final : public cpu::Team {
  public:

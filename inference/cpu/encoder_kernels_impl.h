@@ -12,6 +12,9 @@
 namespace weft::inference::cpu {
 namespace {
 
+// Queries that meet a loaded key: on AVX-512 more than four were slower.
+constexpr std::size_t kQueries = WEFT_SIMD_LEVEL == 2 ? 4 : kRowsAtOnce;
+
 void encoder_add(float* x, const float* y, std::size_t n) {
   for (std::size_t i = 0; i < n; i += kLanes) store(x + i, add(load(x + i), load(y + i)));
 }
@@ -94,8 +97,8 @@ inline float exponentials(float* scores, std::size_t tokens, std::size_t padded)
 struct EncoderScratch {
   float* keys;     // (head_width, padded): a column is a token, zeros past the last
   float* values;   // (tokens, head_width)
-  float* queries;  // (kRowsAtOnce, head_width), scaled
-  float* scores;   // (kRowsAtOnce, padded)
+  float* queries;  // (kQueries, head_width), scaled
+  float* scores;   // (kQueries, padded)
   std::size_t padded;
 };
 
@@ -140,7 +143,7 @@ void encoder_attend(const EncoderHead& head, float* scratch) {
   const EncoderScratch s = {.keys = scratch,
                             .values = scratch + padded * width,
                             .queries = scratch + 2 * padded * width,
-                            .scores = scratch + 2 * padded * width + kRowsAtOnce * width,
+                            .scores = scratch + 2 * padded * width + kQueries * width,
                             .padded = padded};
   for (std::size_t j = 0; j < head.tokens; ++j) {
     const float* key = head.keys + j * head.stride;
@@ -153,7 +156,8 @@ void encoder_attend(const EncoderHead& head, float* scratch) {
   for (std::size_t j = head.tokens; j < padded; ++j) {
     for (std::size_t d = 0; d < width; ++d) s.keys[d * padded + j] = 0;
   }
-  for_rows(head.tokens, [&]<std::size_t R>(std::size_t first) { attend_rows<R>(head, s, first); });
+  for_rows_at_once<kQueries>(
+      0, head.tokens, [&]<std::size_t R>(std::size_t first) { attend_rows<R>(head, s, first); });
 }
 
 constexpr EncoderKernels kEncoderKernels = {add_norm,      bias_gelu,     encoder_attend,
