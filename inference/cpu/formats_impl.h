@@ -86,7 +86,6 @@ struct Q4_K {
   static constexpr std::size_t kDots = 8;  // in a sub-block
   static constexpr std::size_t kDotsPerSum = 8;
   static constexpr bool kHasStart = false;  // the zero is 0, not 32
-  static constexpr std::size_t kReadAhead = 0;
   static constexpr bool kHasMin = true;
   static Bytes weights(const std::uint8_t* quants, std::size_t p, int which, std::size_t i) {
     return bits(load_bytes(quants + kVector * (8 * p + i)), 4 * which, 15);
@@ -109,8 +108,6 @@ struct Q6_K {
   static constexpr std::size_t kDots = 4;
   static constexpr std::size_t kDotsPerSum = 4;
   static constexpr bool kHasStart = true;
-  // High bits and scales, the last of a block, are wanted first.
-  static constexpr std::size_t kReadAhead = WEFT_SIMD_LEVEL == 1 ? 6144 : 0;
   static constexpr bool kHasMin = false;
   static Bytes weights(const std::uint8_t* quants, std::size_t p, int which, std::size_t i) {
     // Pair p is quarter k of a half of 128; the low bits of quarters k and k + 2 share bytes.

@@ -8,19 +8,20 @@
 namespace weft::inference::cpu {
 namespace {
 
-// How far ahead of its use memory is asked for: time enough for it to come, while the lines that
-// are under way still fit into what a core can await. Measured on a CPU of each level, where a core
-// without this gets three quarters of what it can read.
+// A product of one row reads kStreams groups at a time, which lie apart: memory answers several
+// streams at once better than one. kPrefetchBytes is how far ahead of its use it is asked: time
+// enough for it to come, while the lines that are under way still fit into what a core can await.
+// Measured on a CPU of each level; on the one with AVX2 alone four streams read 1.4 times as much.
 #if WEFT_SIMD_LEVEL == 1
-constexpr std::size_t kPrefetchBytes = 2048;
+constexpr std::size_t kStreams = 4;
 #else
-constexpr std::size_t kPrefetchBytes = 1024;
+constexpr std::size_t kStreams = 1;
 #endif
+constexpr std::size_t kPrefetchBytes = 1024;
 
-template <std::size_t kAhead = kPrefetchBytes>
 WEFT_INLINE void prefetch(const std::uint8_t* from, std::size_t bytes) {
   WEFT_UNROLL
-  for (std::size_t i = 0; i < bytes; i += 64) __builtin_prefetch(from + kAhead + i);
+  for (std::size_t i = 0; i < bytes; i += 64) __builtin_prefetch(from + kPrefetchBytes + i);
 #if WEFT_SIMD_LEVEL == 1
   // Or the compiler asks for a whole block at once, more than is answered at a time.
   __asm__ volatile("" : : : "memory");
@@ -48,21 +49,20 @@ WEFT_INLINE Ints dot_of_32(const std::uint8_t* quants, const std::uint8_t* x) {
 
 template <typename Format>
 struct RowOf32 {
-  static Floats group(const std::uint8_t* block, const std::uint8_t* x, std::size_t columns) {
-    constexpr std::size_t kQuantBytes = Format::kQuantBytes * kGroupRows;
-    constexpr std::size_t kBlockBytes = kQuantBytes + (Format::kHasMin ? 4 : 2) * kGroupRows;
-    Floats sum = zero_floats();
-    for (std::size_t b = 0; b < columns / 32; ++b) {
-      prefetch(block, kBlockBytes);
-      const Floats d = load_halves(block + kQuantBytes);
-      sum = fma(mul(d, broadcast(load_float(x + Block32::kScale))),
-                to_floats(dot_of_32<Format>(block, x)), sum);
-      if constexpr (Format::kHasMin) {
-        const Floats m = load_halves(block + kQuantBytes + 2 * kGroupRows);
-        sum = fma(m, broadcast(load_float(x + Block32::kScaledSum)), sum);
-      }
-      block += kBlockBytes;
-      x += Block32::kBytes;
+  static constexpr std::size_t kQuantBytes = Format::kQuantBytes * kGroupRows;
+  static constexpr std::size_t kBlockBytes = kQuantBytes + (Format::kHasMin ? 4 : 2) * kGroupRows;
+  static constexpr std::size_t kColumns = 32;
+  static constexpr std::size_t kActivationBytes = Block32::kBytes;
+
+  WEFT_INLINE static Floats add_block(const std::uint8_t* block, const std::uint8_t* x,
+                                      Floats sum) {
+    prefetch(block, kBlockBytes);
+    const Floats d = load_halves(block + kQuantBytes);
+    sum = fma(mul(d, broadcast(load_float(x + Block32::kScale))),
+              to_floats(dot_of_32<Format>(block, x)), sum);
+    if constexpr (Format::kHasMin) {
+      const Floats m = load_halves(block + kQuantBytes + 2 * kGroupRows);
+      sum = fma(m, broadcast(load_float(x + Block32::kScaledSum)), sum);
     }
     return sum;
   }
@@ -89,58 +89,80 @@ WEFT_INLINE Ints add_sub_block(const std::uint8_t* quants, const std::uint8_t* x
 
 template <typename Format>
 struct RowOf256 {
-  static constexpr std::size_t kAhead = kPrefetchBytes + Format::kReadAhead;
+  static constexpr std::size_t kPairBytes = 2 * Format::kPairs * kGroupRows;
+  static constexpr std::size_t kQuantBytes = Format::kQuantBytes * kGroupRows;
+  static constexpr std::size_t kSideBytes =
+      (Format::kHasMin ? 2 : 1) * (kPairBytes + 2 * kGroupRows);
+  static constexpr std::size_t kBlockBytes = kQuantBytes + kSideBytes;
+  static constexpr std::size_t kColumns = 256;
+  static constexpr std::size_t kActivationBytes = Block256::kBytes;
 
-  static Floats group(const std::uint8_t* block, const std::uint8_t* x, std::size_t columns) {
-    constexpr std::size_t kPairBytes = 2 * Format::kPairs * kGroupRows;
-    constexpr std::size_t kQuantBytes = Format::kQuantBytes * kGroupRows;
-    Floats sum = zero_floats();
-    for (std::size_t b = 0; b < columns / 256; ++b) {
-      const std::uint8_t* side = block + kQuantBytes;
-      Ints total = zero_ints();
+  WEFT_INLINE static Floats add_block(const std::uint8_t* block, const std::uint8_t* x,
+                                      Floats sum) {
+    const std::uint8_t* side = block + kQuantBytes;
+    Ints total = zero_ints();
+    WEFT_UNROLL
+    for (std::size_t p = 0; p < Format::kPairs; ++p) {
+      prefetch(block + kQuantBytes / Format::kPairs * p, kQuantBytes / Format::kPairs);
+      const Pairs scales = load_pairs(side + 2 * kGroupRows * p);
+      total = add_sub_block<Format, 0>(block, x, p, scales, total);
+      total = add_sub_block<Format, 1>(block, x, p, scales, total);
+    }
+    prefetch(side, kSideBytes);
+    const std::uint8_t* minima = side + kPairBytes;
+    const std::uint8_t* d = Format::kHasMin ? minima + kPairBytes : minima;
+    const float scale = load_float(x + Block256::kScale);
+    sum = fma(mul(load_halves(d), broadcast(scale)), to_floats(total), sum);
+    if constexpr (Format::kHasMin) {
+      const auto* x_sums = reinterpret_cast<const std::int16_t*>(x + Block256::kSums);
+      Ints least = zero_ints();
       WEFT_UNROLL
       for (std::size_t p = 0; p < Format::kPairs; ++p) {
-        prefetch<kAhead>(block + kQuantBytes / Format::kPairs * p, kQuantBytes / Format::kPairs);
-        const Pairs scales = load_pairs(side + 2 * kGroupRows * p);
-        total = add_sub_block<Format, 0>(block, x, p, scales, total);
-        total = add_sub_block<Format, 1>(block, x, p, scales, total);
+        least = add_pairs(least, load_pairs(minima + 2 * kGroupRows * p), x_sums + 2 * p);
       }
-      const std::uint8_t* minima = side + kPairBytes;
-      const std::uint8_t* d = Format::kHasMin ? minima + kPairBytes : minima;
-      prefetch<kAhead>(side, static_cast<std::size_t>(d - side) + 2 * kGroupRows);
-      const float scale = load_float(x + Block256::kScale);
-      sum = fma(mul(load_halves(d), broadcast(scale)), to_floats(total), sum);
-      block = d + 2 * kGroupRows;
-      if constexpr (Format::kHasMin) {
-        const auto* x_sums = reinterpret_cast<const std::int16_t*>(x + Block256::kSums);
-        Ints least = zero_ints();
-        WEFT_UNROLL
-        for (std::size_t p = 0; p < Format::kPairs; ++p) {
-          least = add_pairs(least, load_pairs(minima + 2 * kGroupRows * p), x_sums + 2 * p);
-        }
-        sum = fma(mul(load_halves(block), broadcast(-scale)), to_floats(least), sum);
-        block += 2 * kGroupRows;
-      }
-      x += Block256::kBytes;
+      sum = fma(mul(load_halves(d + 2 * kGroupRows), broadcast(-scale)), to_floats(least), sum);
     }
     return sum;
   }
 };
 
+/// One group of each stream, at `from`, with x.
+template <typename Row, std::size_t kGroups>
+WEFT_INLINE void multiply_groups(const std::uint8_t* const (&from)[kGroups], const std::uint8_t* x,
+                                 std::size_t columns, Floats (&sums)[kGroups]) {
+  for (Floats& sum : sums) sum = zero_floats();
+  std::size_t at = 0;
+  for (std::size_t column = 0; column < columns; column += Row::kColumns) {
+    for (std::size_t s = 0; s < kGroups; ++s) sums[s] = Row::add_block(from[s] + at, x, sums[s]);
+    at += Row::kBlockBytes;
+    x += Row::kActivationBytes;
+  }
+}
+
 /// y[r] = W[r] . x for r in [begin, end).
 template <typename Row>
 void multiply_row(const PackedView& weights, const std::uint8_t* x, std::size_t begin,
                   std::size_t end, float* y) {
-  const std::uint8_t* group = weights.groups + begin / kGroupRows * weights.group_bytes;
-  for (std::size_t row = begin; row < end; row += kGroupRows, group += weights.group_bytes) {
-    const Floats sums = Row::group(group, x, weights.columns);
-    if (end - row >= kGroupRows) {
-      store(y + row, sums);
-      continue;
-    }
+  const auto group = [&](std::size_t row) {
+    return weights.groups + row / kGroupRows * weights.group_bytes;
+  };
+  const std::size_t stream = (end - begin) / (kStreams * kGroupRows) * kGroupRows;  // rows of one
+  std::size_t row = begin;
+  for (; row < begin + stream; row += kGroupRows) {
+    const std::uint8_t* from[kStreams];
+    for (std::size_t s = 0; s < kStreams; ++s) from[s] = group(row + s * stream);
+    Floats sums[kStreams];
+    multiply_groups<Row>(from, x, weights.columns, sums);
+    for (std::size_t s = 0; s < kStreams; ++s) store(y + row + s * stream, sums[s]);
+  }
+  // What doesn't go into the streams evenly, the last group perhaps cut short.
+  for (row = begin + kStreams * stream; row < end; row += kGroupRows) {
+    const std::uint8_t* const from[1] = {group(row)};
+    Floats sums[1];
+    multiply_groups<Row>(from, x, weights.columns, sums);
     float buffer[kGroupRows];
-    store(buffer, sums);
-    for (std::size_t r = 0; r < end - row; ++r) y[row + r] = buffer[r];
+    store(buffer, sums[0]);
+    for (std::size_t r = 0; r < kGroupRows && row + r < end; ++r) y[row + r] = buffer[r];
   }
 }
 
