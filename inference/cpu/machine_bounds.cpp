@@ -18,28 +18,28 @@ constexpr int kRepeatsMin = 5;  // of which the best counts
 constexpr int kRepeatsMax = 1000;
 constexpr double kSecondsEach = 0.15;  // of all repeats, if the least number takes less
 constexpr std::size_t kReadBytes = std::size_t{256} << 20;  // more than caches hold
-constexpr std::size_t kLanes = 16;                          // dwords in two cache lines
+constexpr std::size_t kLineWords = 8;                       // of a cache line
 
-/// Reads all of `memory` once, asking for it `ahead` bytes before (0: not at all).
+/// A way to read memory once: a line of each of kStreams equal parts in turn, asked for `ahead`
+/// bytes before (0: not at all).
+template <std::size_t kStreams>
 double seconds_to_read(std::size_t threads, std::span<const std::uint64_t> memory,
                        std::size_t ahead) {
   ThreadPool pool(threads);
-  std::vector<std::uint64_t> sums(kLanes * pool.size());
+  std::vector<std::uint64_t> sums(kLineWords * pool.size());
+  const std::size_t lines = memory.size() / kLineWords / pool.size() / kStreams;  // of a stream
   return best_seconds(threads, [&] {
-    pool.run([&](std::size_t thread, Team& team) {
-      // In whole pairs of cache lines, which is what a step of the loop reads.
-      const std::size_t steps = memory.size() / kLanes;
-      const std::size_t begin = steps * thread / team.size() * kLanes;
-      const std::size_t end = steps * (thread + 1) / team.size() * kLanes;
-      std::uint64_t lanes[kLanes] = {};
-      for (std::size_t i = begin; i < end; i += kLanes) {
-        if (ahead != 0) {
-          __builtin_prefetch(&memory[i] + ahead / 8);
-          __builtin_prefetch(&memory[i] + ahead / 8 + 8);
+    pool.run([&](std::size_t thread, Team&) {
+      const std::uint64_t* at = memory.data() + thread * kStreams * lines * kLineWords;
+      std::uint64_t lanes[kLineWords] = {};
+      for (std::size_t i = 0; i < lines; ++i, at += kLineWords) {
+        for (std::size_t s = 0; s < kStreams; ++s) {
+          const std::uint64_t* line = at + s * lines * kLineWords;
+          if (ahead != 0) __builtin_prefetch(line + ahead / sizeof *line);
+          for (std::size_t j = 0; j < kLineWords; ++j) lanes[j] += line[j];
         }
-        for (std::size_t j = 0; j < kLanes; ++j) lanes[j] += memory[i + j];
       }
-      for (std::size_t j = 0; j < kLanes; ++j) sums[kLanes * thread + j] += lanes[j];
+      for (std::size_t j = 0; j < kLineWords; ++j) sums[kLineWords * thread + j] += lanes[j];
     });
   });
 }
@@ -81,7 +81,8 @@ Result<double> read_bytes_per_s(std::size_t threads, std::stop_token stop) {
     if (stop.stop_requested()) {
       return Error{ErrorCode::kCancelled, "measuring the memory's speed was cancelled"};
     }
-    best = std::min(best, seconds_to_read(threads, memory, ahead));
+    best = std::min({best, seconds_to_read<1>(threads, memory, ahead),
+                     seconds_to_read<4>(threads, memory, ahead)});
   }
   return static_cast<double>(kReadBytes) / best;
 }
