@@ -341,11 +341,24 @@ double sum_of_exponentials(const float* x, std::size_t n, float max) {
 }
 
 std::size_t argmax(const float* x, std::size_t n) {
-  // max(NaN, best) keeps best: the operand order of max() is part of simd.h.
-  F32x16 best = set1(-kInfinity);
-  for (std::size_t i = 0; i < n; i += kLanes) best = max(load_some(x + i, n - i, -kInfinity), best);
-  const float top = max_lane(best);
-  for (std::size_t i = 0; i < n; ++i) {
+  // Which part has it first: only that one is searched value by value.
+  constexpr std::size_t kPart = 64 * kLanes;
+  float top = -kInfinity;
+  std::size_t first = 0;
+  for (std::size_t begin = 0; begin < n; begin += kPart) {
+    const std::size_t end = begin + kPart < n ? begin + kPart : n;
+    // max(NaN, best) keeps best: the operand order of max() is part of simd.h.
+    F32x16 best = set1(-kInfinity);
+    for (std::size_t i = begin; i < end; i += kLanes) {
+      best = max(load_some(x + i, end - i, -kInfinity), best);
+    }
+    const float here = max_lane(best);
+    if (here > top) {
+      top = here;
+      first = begin;
+    }
+  }
+  for (std::size_t i = first; i < n; ++i) {
     if (x[i] == top) return i;
   }
   return 0;

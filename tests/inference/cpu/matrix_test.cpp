@@ -173,7 +173,7 @@ TEST_CASE("every level gives the bits of the scalar kernels") {
   const auto tables = runnable_kernels();
   for (const TensorType type : kAllTypes) {
     for (const bool extreme : {false, true}) {
-      for (const std::size_t rows : {1U, 8U, 17U, 40U}) {
+      for (const std::size_t rows : {1U, 8U, 17U, 40U, 70U}) {
         for (const std::size_t count : {1U, 2U, 3U, 4U, 5U, 17U}) {
           CAPTURE(to_string(type), extreme, rows, count);
           const std::size_t columns = columns_for(type, 1 + rows % 3);

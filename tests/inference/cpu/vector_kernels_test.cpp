@@ -211,6 +211,11 @@ TEST_CASE("argmax gives the first of the greatest and never a NaN") {
       x[n - 1] = 100;
       CHECK(argmax(x) == n - 1);
     }
+    for (const std::size_t first : {0U, 1023U, 1024U, 2600U}) {
+      auto x = random_floats(3000, 7);
+      x[first] = x[2700] = x[2999] = 100;
+      CHECK(argmax(x) == first);
+    }
   }
 }
 
@@ -317,7 +322,7 @@ TEST_CASE("attention over blocks is softmax over all that a row sees, however ro
                 Approx(attention.expected(r, d)).margin(1e-3));
         }
       }
-      for (std::size_t step = 1; step < 6; ++step) {
+      for (std::size_t step = 1; step < 9; ++step) {
         std::vector<float> apart;
         for (std::size_t r = 0; r < rows; r += step) {
           const auto some =
