@@ -5,7 +5,7 @@
 namespace weft::inference::cpu {
 
 /// Blocks of 32 columns by as many weight rows as a vector has dwords, by one row of activations.
-constexpr int kSequenceBlocks = 1000000;
+constexpr int kSequenceBlocks = 960000;
 
 /// How wide weights are, which matters to AVX2: up to 6 bits are summed in 16, 7 are widened each
 /// step, 8 are signed besides (see Sum in lanes.h).

@@ -24,35 +24,48 @@ __m256i add_products(__m256i sum, __m256i w, __m256i a) {
   return sum;
 }
 
-// Four rows of activations at a time: more sums don't fit the registers.
+// Two groups of weight rows by three rows of activations: more sums don't fit the registers.
 template <WeightBits kBits>
 void sequence() {
-  constexpr int kSlots = 4;
-  alignas(64) std::int32_t activations[kSlots][8] = {{1, 2, 3}, {4}, {5}, {6}};
-  float scales[kSlots] = {1, 2, 3, 4};
-  __m256i weights[8];
-  for (auto& vector : weights) vector = _mm256_set1_epi8(7);
-  __m256 sums[kSlots] = {};
-  for (int block = 0; block < kSequenceBlocks / kSlots; ++block) {
+  constexpr int kGroups = 2;
+  constexpr int kSlots = 3;
+  alignas(64) std::int32_t activations[kSlots][8] = {{1, 2, 3}, {4}, {5}};
+  float scales[kSlots] = {1, 2, 3};
+  __m256i weights[kGroups][8];
+  for (auto& group : weights) {
+    for (auto& vector : group) vector = _mm256_set1_epi8(7);
+  }
+  __m256 sums[kGroups][kSlots] = {};
+  for (int block = 0; block < kSequenceBlocks / (kGroups * kSlots); ++block) {
     // Opaque to the compiler: every block loads its weights and activations anew.
     __asm__ volatile("" : : "r"(activations), "r"(scales), "r"(weights) : "memory");
-    __m256i dots[kSlots] = {};
+    __m256i dots[kGroups][kSlots] = {};
 #pragma GCC unroll 8
     for (int i = 0; i < 8; ++i) {
 #pragma GCC unroll 4
       for (int t = 0; t < kSlots; ++t) {
-        dots[t] = add_products<kBits>(dots[t], weights[i], _mm256_set1_epi32(activations[t][i]));
+        const __m256i a = _mm256_set1_epi32(activations[t][i]);
+#pragma GCC unroll 2
+        for (int g = 0; g < kGroups; ++g) {
+          dots[g][t] = add_products<kBits>(dots[g][t], weights[g][i], a);
+        }
       }
     }
 #pragma GCC unroll 4
     for (int t = 0; t < kSlots; ++t) {
-      const __m256i whole =
-          kBits == WeightBits::k6 ? _mm256_madd_epi16(dots[t], _mm256_set1_epi16(1)) : dots[t];
-      sums[t] = _mm256_fmadd_ps(_mm256_mul_ps(_mm256_set1_ps(scales[t]), _mm256_set1_ps(0.5F)),
-                                _mm256_cvtepi32_ps(whole), sums[t]);
+      const __m256 step = _mm256_mul_ps(_mm256_set1_ps(scales[t]), _mm256_set1_ps(0.5F));
+#pragma GCC unroll 2
+      for (int g = 0; g < kGroups; ++g) {
+        const __m256i whole = kBits == WeightBits::k6
+                                  ? _mm256_madd_epi16(dots[g][t], _mm256_set1_epi16(1))
+                                  : dots[g][t];
+        sums[g][t] = _mm256_fmadd_ps(step, _mm256_cvtepi32_ps(whole), sums[g][t]);
+      }
     }
   }
-  for (const auto& sum : sums) sink = _mm256_cvtss_f32(sum);
+  for (const auto& group : sums) {
+    for (const auto& sum : group) sink = _mm256_cvtss_f32(sum);
+  }
 }
 
 }  // namespace
