@@ -6,7 +6,7 @@
 namespace weft::inference {
 namespace {
 
-// Activations lie in tiles of 3 or 4 rows: a thread's own.
+// A thread's rows begin with a tile of activations, which has 3 or 4 rows by the level.
 constexpr std::size_t kRowStep = 12;
 
 class Alone final : public cpu::Team {

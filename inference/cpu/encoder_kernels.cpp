@@ -10,8 +10,7 @@ const EncoderKernels& encoder_kernels_avx512() noexcept;
 
 std::size_t encoder_scratch_floats(std::size_t tokens, std::size_t head_width) noexcept {
   const std::size_t padded = (tokens + kEncoderStep - 1) / kEncoderStep * kEncoderStep;
-  constexpr std::size_t kQueriesAtOnce = 6;  // at the level of most
-  return 2 * padded * head_width + kQueriesAtOnce * (padded + head_width);
+  return 2 * padded * head_width + kEncoderQueriesMax * (padded + head_width);
 }
 
 const EncoderKernels& encoder_kernels(Level level) noexcept {

@@ -10,6 +10,8 @@ namespace weft::inference::cpu {
 
 /// Widths of vectors and heads are multiples of this.
 inline constexpr std::size_t kEncoderStep = 16;
+/// Queries that attend() takes together, at the level of most.
+inline constexpr std::size_t kEncoderQueriesMax = 6;
 
 struct LayerNorm {
   const float* weight;  // (n)

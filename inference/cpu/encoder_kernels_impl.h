@@ -14,6 +14,7 @@ namespace {
 
 // Queries that meet a loaded key: on AVX-512 more than four were slower.
 constexpr std::size_t kQueries = WEFT_SIMD_LEVEL == 2 ? 4 : kRowsAtOnce;
+static_assert(kQueries <= kEncoderQueriesMax);
 
 void encoder_add(float* x, const float* y, std::size_t n) {
   for (std::size_t i = 0; i < n; i += kLanes) store(x + i, add(load(x + i), load(y + i)));

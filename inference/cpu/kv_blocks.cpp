@@ -6,12 +6,14 @@
 #include <cstring>
 #include <new>
 
+#include "inference/model_config.h"
 #include "inference/tensor_type.h"
 
 namespace weft::inference::cpu {
 namespace {
 
 constexpr std::size_t kAlignment = 64;  // a cache line, the widest vector
+static_assert(kHeadWidthMax <= kKvHeadWidthMax, "what models may have, the kernels take");
 
 KvBlock allocate(std::size_t bytes) {
   void* memory = std::aligned_alloc(kAlignment, (bytes + kAlignment - 1) / kAlignment * kAlignment);

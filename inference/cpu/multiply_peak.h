@@ -4,7 +4,8 @@
 
 namespace weft::inference::cpu {
 
-/// Blocks of 32 columns by as many weight rows as a vector has dwords, by one row of activations.
+/// Blocks of 32 columns by as many weight rows as a vector has dwords, by one row of activations:
+/// whole tiles of either level.
 constexpr int kSequenceBlocks = 960000;
 
 /// How wide weights are, which matters to AVX2: up to 6 bits are summed in 16, 7 are widened each

@@ -11,8 +11,9 @@
 namespace weft::inference::cpu {
 
 /// A KV block holds 64 positions of one KV head: keys (head_width, 64) and values (64, head_width),
-/// fp16. head_width is a multiple of 16.
+/// fp16. head_width is a multiple of 16, at most kKvHeadWidthMax.
 inline constexpr std::size_t kKvBlockPositions = 64;
+inline constexpr std::size_t kKvHeadWidthMax = 512;
 /// Of the same as q8_0: values of a head that share a scale.
 inline constexpr std::size_t kKvScaleValues = 32;
 

@@ -9,7 +9,6 @@
 
 #include "inference/cpu/simd.h"
 #include "inference/cpu/vector_kernels.h"
-#include "inference/model_config.h"
 
 namespace weft::inference::cpu {
 namespace {
@@ -178,7 +177,8 @@ template <std::size_t V, typename Kept, typename Body>
 inline void with_columns(const Kept* b, std::size_t b_stride, std::size_t depth, std::size_t rows,
                          const Body& body) {
   if (WEFT_SIMD_LEVEL == 2 || rows <= kRowsAtOnce) return body(b, b_stride);
-  float columns[kHeadWidthMax * V * kLanes];
+  static_assert(kKvHeadWidthMax >= kKvBlockPositions);
+  float columns[kKvHeadWidthMax * V * kLanes];
   for (std::size_t k = 0; k < depth; ++k) {
     for (std::size_t v = 0; v < V; ++v) {
       store(columns + (k * V + v) * kLanes, load_kept(b + k * b_stride + v * kLanes));
