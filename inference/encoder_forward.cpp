@@ -13,6 +13,16 @@ class Alone final : public cpu::Team {
  public:
   std::size_t size() const noexcept override { return 1; }
   void barrier() noexcept override {}
+
+ protected:
+  std::size_t next(std::size_t parts) noexcept override {
+    if (taken_ < parts) return taken_++;
+    taken_ = 0;
+    return parts;
+  }
+
+ private:
+  std::size_t taken_ = 0;
 };
 
 }  // namespace
@@ -24,7 +34,6 @@ EncoderForward::EncoderForward(const EncoderWeights& weights, const EncoderTenso
       tensors_(tensors),
       kernels_(cpu::encoder_kernels(weights.level)),
       scratch_(threads),
-      next_heads_(weights.layers.size()),
       errors_(threads) {
   const std::size_t width = weights.config.width;
   ids_.reserve(batch_tokens);
@@ -70,7 +79,6 @@ void EncoderForward::prepare(Sequences sequences) {
   ffn_.resize(ids_.size() * config.ffn_width);
   narrow_.prepare(weights_.level, weights_.activations, ids_.size(), config.width);
   wide_.prepare(weights_.level, weights_.activations, ids_.size(), config.ffn_width);
-  for (auto& next : next_heads_) next = 0;
   for (auto& error : errors_) error.reset();
   failed_ = false;
 }
@@ -139,13 +147,16 @@ void EncoderForward::run_layer(std::size_t index, std::size_t thread, cpu::Team&
   const Rows rows = rows_of(thread, team.size());
   const auto multiply = [&](const cpu::Matrix& matrix, const cpu::Activations& x,
                             std::vector<float>& y) {
-    matrix.multiply(x, matrix.partition(thread, team.size()), y.data(), matrix.rows());
+    team.share_out(matrix.part_count(team.size()), [&](std::size_t i) {
+      const cpu::RowRange part = matrix.part(i, team.size());
+      if (part.begin < part.end) matrix.multiply(x, part, y.data(), matrix.rows());
+    });
   };
   multiply(*layer.query, narrow_, query_);
   multiply(*layer.key, narrow_, key_);
   multiply(*layer.value, narrow_, value_);
   team.barrier();
-  attend(layer, thread, next_heads_[index]);
+  attend(layer, thread, team);
   team.barrier();
   set_rows(query_, {}, rows, thread);
   team.barrier();
@@ -177,14 +188,11 @@ void EncoderForward::run_layer(std::size_t index, std::size_t thread, cpu::Team&
   team.barrier();
 }
 
-void EncoderForward::attend(const EncoderLayer& layer, std::size_t thread,
-                            std::atomic<std::size_t>& next_head) {
+void EncoderForward::attend(const EncoderLayer& layer, std::size_t thread, cpu::Team& team) {
   const std::size_t width = weights_.config.width;
   const std::size_t heads = weights_.config.heads;
   const std::size_t head_width = weights_.config.head_width();
-  for (;;) {
-    const std::size_t item = next_head.fetch_add(1, std::memory_order_relaxed);
-    if (item >= sequences_.size() * heads) return;
+  team.share_out(sequences_.size() * heads, [&](std::size_t item) {
     const Sequence& sequence = sequences_[item / heads];
     const std::size_t column = item % heads * head_width;
     const std::size_t at = sequence.first * width + column;
@@ -199,7 +207,7 @@ void EncoderForward::attend(const EncoderLayer& layer, std::size_t thread,
                      .head_width = head_width,
                      .out = query_.data() + at},
                     scratch_[thread].data());
-  }
+  });
 }
 
 }  // namespace weft::inference

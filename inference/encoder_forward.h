@@ -51,7 +51,7 @@ class EncoderForward {
   Result<void> result() const;
   Result<void> embed(Rows rows);
   void run_layer(std::size_t index, std::size_t thread, cpu::Team& team);
-  void attend(const EncoderLayer& layer, std::size_t thread, std::atomic<std::size_t>& next_head);
+  void attend(const EncoderLayer& layer, std::size_t thread, cpu::Team& team);
   /// Rows of `from` (tokens, width), times `scale` unless it is empty, into narrow_.
   void set_rows(const std::vector<float>& from, std::span<const float> scale, Rows rows,
                 std::size_t thread);
@@ -69,8 +69,7 @@ class EncoderForward {
   std::vector<float> ffn_;                   // (tokens, ffn width)
   std::vector<std::vector<float>> scratch_;  // a thread's own
   cpu::Activations narrow_, wide_;           // of width and of ffn width columns
-  std::vector<std::atomic<std::size_t>> next_heads_;  // a layer each
-  std::vector<std::optional<Error>> errors_;          // a thread each
+  std::vector<std::optional<Error>> errors_;  // a thread each
   std::atomic<bool> failed_ = false;
 };
 

@@ -42,7 +42,10 @@ void Forward::Worker::run() {
 }
 
 void Forward::Worker::logits(std::size_t first, std::size_t count, float* out) {
-  multiply(*f_.model_.output, head_input(first, count), out, config_.vocabulary);
+  const Matrix& output = *f_.model_.output;
+  const Activations& input = head_input(first, count).of(activation_kind(output.type()));
+  for_my_rows(output, count,
+              [&](RowRange rows) { output.multiply(input, rows, out, config_.vocabulary); });
 }
 
 void Forward::Worker::sparse_logits(std::size_t row, std::span<const std::size_t> groups,
@@ -122,13 +125,15 @@ void Forward::Worker::tap(std::size_t layer, TapPoint point, std::vector<float>&
   team_.barrier();
 }
 
-RowRange Forward::Worker::multiply(const Matrix& matrix, const QuantisedInput& input, float* y,
-                                   std::size_t stride) {
-  const RowRange rows = matrix.partition(thread_, team_.size());
-  if (rows.begin < rows.end) {
-    matrix.multiply(input.of(activation_kind(matrix.type())), rows, y, stride);
-  }
-  return rows;
+template <typename Body>
+void Forward::Worker::for_my_rows(const Matrix& matrix, std::size_t count, const Body& body) {
+  const auto call = [&](RowRange rows) {
+    if (rows.begin < rows.end) body(rows);
+  };
+  if (count == 1) return call(matrix.partition(thread_, team_.size()));
+  const std::size_t threads = team_.size();
+  team_.share_out(matrix.part_count(threads),
+                  [&](std::size_t i) { call(matrix.part(i, threads)); });
 }
 
 void Forward::Worker::reduce(AdapterSite site, const QuantisedInput& input, std::size_t count) {
@@ -146,10 +151,11 @@ void Forward::Worker::reduce(AdapterSite site, const QuantisedInput& input, std:
   if (count != 1) team_.barrier();
 }
 
-RowRange Forward::Worker::multiply(const Matrix& matrix, Linear linear, AdapterSite site,
-                                   const QuantisedInput& input, std::size_t count, float* y) {
-  const RowRange rows = multiply(matrix, input, y, matrix.rows());
-  if (adapted_->empty() || rows.begin == rows.end) return rows;
+void Forward::Worker::multiply(const Matrix& matrix, RowRange rows, Linear linear,
+                               AdapterSite site, const QuantisedInput& input, std::size_t count,
+                               float* y) {
+  matrix.multiply(input.of(activation_kind(matrix.type())), rows, y, matrix.rows());
+  if (adapted_->empty()) return;
   const auto groups = adapted_->groups();
   for (std::size_t g = 0; g < groups.size(); ++g) {
     const AdapterLayer& layer = groups[g].adapter->layers[at_->index];
@@ -159,7 +165,6 @@ RowRange Forward::Worker::multiply(const Matrix& matrix, Linear linear, AdapterS
         (count == 1 ? scratch_.reduced.data() : f_.reduced_[g].data()) + expansion.first_row;
     expand(*expansion.b, reduced, layer.of(site)->rows(), groups[g].rows, rows, y);
   }
-  return rows;
 }
 
 void Forward::Worker::expand(const Matrix& b, const float* t, std::size_t stride,
@@ -184,13 +189,14 @@ void Forward::Worker::expand(const Matrix& b, const float* t, std::size_t stride
 
 void Forward::Worker::project(const Matrix& matrix, Linear linear, const std::vector<float>& bias,
                               const QuantisedInput& input, float* y) {
-  const RowRange rows =
-      multiply(matrix, linear, AdapterSite::kAttention, input, f_.queries_.tokens.size(), y);
-  if (bias.empty() || rows.begin == rows.end) return;
-  for (std::size_t i = 0; i < f_.queries_.tokens.size(); ++i) {
-    kernels_.add(y + i * matrix.rows() + rows.begin, bias.data() + rows.begin,
-                 rows.end - rows.begin);
-  }
+  const std::size_t count = f_.queries_.tokens.size();
+  for_my_rows(matrix, count, [&](RowRange rows) {
+    multiply(matrix, rows, linear, AdapterSite::kAttention, input, count, y);
+    for (std::size_t i = 0; i < count && !bias.empty(); ++i) {
+      kernels_.add(y + i * matrix.rows() + rows.begin, bias.data() + rows.begin,
+                   rows.end - rows.begin);
+    }
+  });
 }
 
 void Forward::Worker::add_branch(const Matrix& matrix, Linear linear, AdapterSite site,
@@ -199,14 +205,16 @@ void Forward::Worker::add_branch(const Matrix& matrix, Linear linear, AdapterSit
                                  TapPoint point) {
   float* y = f_.y_.data();
   reduce(site, input, count);
-  const RowRange rows = multiply(matrix, linear, site, input, count, y);
-  if (f_.taps_.at(layer, point)) return add_tapped(count, norm, layer, point);
+  const bool is_tapped = f_.taps_.at(layer, point);
+  for_my_rows(matrix, count, [&](RowRange rows) {
+    multiply(matrix, rows, linear, site, input, count, y);
+    for (std::size_t i = 0; i < count && !is_tapped && norm.empty(); ++i) {
+      const std::size_t at = i * config_.width + rows.begin;
+      kernels_.add(f_.x_.data() + at, y + at, rows.end - rows.begin);
+    }
+  });
+  if (is_tapped) return add_tapped(count, norm, layer, point);
   if (!norm.empty()) return add_normed(count, norm);
-  if (rows.begin == rows.end) return;
-  for (std::size_t i = 0; i < count; ++i) {
-    kernels_.add(f_.x_.data() + i * config_.width + rows.begin, y + i * config_.width + rows.begin,
-                 rows.end - rows.begin);
-  }
 }
 
 void Forward::Worker::add_normed(std::size_t count, const std::vector<float>& norm) {
@@ -365,11 +373,12 @@ void Forward::Worker::attend(const LayerWeights& layer, std::size_t index, const
       }
     }
   } else {
-    // Later tokens see more; dealing the tiles out in turn shares that evenly.
-    for (std::size_t i = thread_; i < tiles.size() * config_.kv_heads; i += team_.size()) {
+    // The last first: they see more, and short ones then fill the threads' last gap.
+    team_.share_out(tiles.size() * config_.kv_heads, [&](std::size_t i) {
       const std::size_t kv_head = i % config_.kv_heads;
-      attend_tile(tiles[i / config_.kv_heads], kv_head, {kv_head * group, (kv_head + 1) * group});
-    }
+      attend_tile(tiles[tiles.size() - 1 - i / config_.kv_heads], kv_head,
+                  {kv_head * group, (kv_head + 1) * group});
+    });
   }
   if (thread_ == 0) keep_rows(queries.tokens);
   team_.barrier();
@@ -396,15 +405,16 @@ void Forward::Worker::feed_forward(const LayerWeights& layer, std::size_t index,
   const std::size_t ffn = config_.ffn_width;
   const QuantisedInput& input = branch_input(index, TapPoint::kFfnNormOut, layer.ffn_norm, rows);
   reduce(AdapterSite::kFfn, input, rows);
-  const RowRange mine =
-      multiply(*layer.gate, Linear::kGate, AdapterSite::kFfn, input, rows, f_.gate_.data());
-  multiply(*layer.up, Linear::kUp, AdapterSite::kFfn, input, rows, f_.up_.data());
   const auto activate = config_.activation == Activation::kSilu ? kernels_.silu_multiply
                                                                 : kernels_.gelu_tanh_multiply;
-  for (std::size_t i = 0; i < rows && mine.begin < mine.end; ++i) {
-    activate(f_.gate_.data() + i * ffn + mine.begin, f_.up_.data() + i * ffn + mine.begin,
-             mine.end - mine.begin);
-  }
+  for_my_rows(*layer.gate, rows, [&](RowRange part) {
+    multiply(*layer.gate, part, Linear::kGate, AdapterSite::kFfn, input, rows, f_.gate_.data());
+    multiply(*layer.up, part, Linear::kUp, AdapterSite::kFfn, input, rows, f_.up_.data());
+    for (std::size_t i = 0; i < rows; ++i) {
+      const std::size_t at = i * ffn + part.begin;
+      activate(f_.gate_.data() + at, f_.up_.data() + at, part.end - part.begin);
+    }
+  });
   team_.barrier();
   tap(index, TapPoint::kFfnActivation, f_.gate_);
   const QuantisedInput& hidden =

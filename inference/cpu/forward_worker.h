@@ -54,15 +54,17 @@ class Forward::Worker {
   /// done.
   void tap(std::size_t layer, TapPoint point, std::vector<float>& rows);
 
-  /// y = this thread's rows of matrix . input; returns which.
-  RowRange multiply(const Matrix& matrix, const QuantisedInput& input, float* y,
-                    std::size_t stride);
+  /// Calls body(rows) for the parts of the matrix's rows that are this thread's: one of a single
+  /// token's product, which is read in one stream, else those that it comes for first.
+  template <typename Body>
+  void for_my_rows(const Matrix& matrix, std::size_t count, const Body& body);
   /// A x of the adapters that the step's rows have, for all linear layers at `site`: a single
   /// row's by every thread for itself, else split.
   void reduce(AdapterSite site, const QuantisedInput& input, std::size_t count);
-  /// multiply() and what adapters change: y += B (A x), after reduce() of the layer's site.
-  RowRange multiply(const Matrix& matrix, Linear linear, AdapterSite site,
-                    const QuantisedInput& input, std::size_t count, float* y);
+  /// y = matrix . input, of some rows, and what adapters change: y += B (A x), after reduce() of
+  /// the layer's site.
+  void multiply(const Matrix& matrix, RowRange rows, Linear linear, AdapterSite site,
+                const QuantisedInput& input, std::size_t count, float* y);
   /// y += B t for the given rows of y, whose t follow each other in steps of `stride`.
   void expand(const Matrix& b, const float* t, std::size_t stride, std::span<const std::size_t> to,
               RowRange rows, float* y);

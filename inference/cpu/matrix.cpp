@@ -64,6 +64,14 @@ std::size_t activation_row_bytes(ActivationKind kind, std::size_t columns) noexc
   return padded_columns(TensorType::kF32, columns) * sizeof(float);
 }
 
+// How rows are parted for threads that take parts as they come: each part is whole units, which are
+// whole groups, in pairs, of every level. Three quarters are the threads' large parts.
+constexpr std::size_t kUnitRows = 32;
+constexpr std::size_t kSmallPartsEach = 6;
+
+std::size_t unit_count_of(std::size_t rows) noexcept { return (rows + kUnitRows - 1) / kUnitRows; }
+std::size_t large_units_of(std::size_t units) noexcept { return units * 3 / 4; }
+
 std::size_t group_count_of(std::size_t rows, const Kernels& kernels) noexcept {
   return (rows + kernels.group_rows - 1) / kernels.group_rows;
 }
@@ -286,6 +294,26 @@ RowRange Matrix::partition(std::size_t thread, std::size_t threads) const noexce
     return std::min(state_->groups * part / threads * state_->kernels->group_rows, state_->rows);
   };
   return {row(thread), row(thread + 1)};
+}
+
+std::size_t Matrix::part_count(std::size_t threads) const noexcept {
+  if (threads == 1) return 1;
+  const std::size_t units = unit_count_of(state_->rows);
+  return threads + std::min(units - large_units_of(units), kSmallPartsEach * threads);
+}
+
+RowRange Matrix::part(std::size_t i, std::size_t threads) const noexcept {
+  if (threads == 1) return {0, state_->rows};
+  const std::size_t units = unit_count_of(state_->rows);
+  const std::size_t large = large_units_of(units);
+  const std::size_t small_parts = part_count(threads) - threads;
+  const auto row = [&](std::size_t part) {
+    const std::size_t unit = part <= threads
+                                 ? large * part / threads
+                                 : large + (units - large) * (part - threads) / small_parts;
+    return std::min(unit * kUnitRows, state_->rows);
+  };
+  return {row(i), row(i + 1)};
 }
 
 void Matrix::multiply(const Activations& x, RowRange rows, float* y,

@@ -120,6 +120,11 @@ class Matrix {
 
   /// The rows of thread `thread` of `threads`: contiguous, whole interleave groups.
   RowRange partition(std::size_t thread, std::size_t threads) const noexcept;
+  /// All rows in parts that `threads` threads take as they come for them (Team::next): a large one
+  /// each, then small ones, so that all end at about the same time though one is slower. Some are
+  /// empty where rows are few.
+  std::size_t part_count(std::size_t threads) const noexcept;
+  RowRange part(std::size_t i, std::size_t threads) const noexcept;
 
   /// Rows that are interleaved: 1, 8 or 16.
   std::size_t group_rows() const noexcept;

@@ -5,7 +5,8 @@
 namespace weft::inference::cpu {
 
 double TeamSizer::Work::rate(std::size_t threads) const noexcept {
-  // Thread 0's share of the work is as large as each other's.
+  // As if thread 0's share of the work were as large as each other's: where threads take parts as
+  // they come, a slow team is judged a little too well.
   return static_cast<double>(threads) * static_cast<double>(worked.count()) /
          static_cast<double>(wall.count());
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cassert>
 #include <chrono>
 #include <cstdint>
 #include <fstream>
@@ -21,10 +22,11 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// A waiting thread first spins: a partner that runs comes within a fraction of a microsecond. Then
-// it sleeps: on a busy machine the partner may need this very core. From one run to the next it
-// takes longer: a token is chosen from 150,000 logits meanwhile, and waking costs as much again.
-constexpr auto kSpinTime = std::chrono::microseconds(20);
+// A waiting thread first spins: a partner that runs comes soon, seldom after more than a third of
+// what a small model's layer takes for a batch, and waking costs as much. Then it sleeps: on a busy
+// machine the partner may need this very core. From one run to the next it takes longer: a token is
+// chosen from 150,000 logits meanwhile.
+constexpr auto kSpinTime = std::chrono::microseconds(60);
 constexpr auto kSpinTimeBetweenRuns = std::chrono::microseconds(100);
 constexpr int kPausesPerLook = 16;  // at the clock
 // A team is tried with what a layer of a small model takes between two barriers, for longer than
@@ -93,17 +95,28 @@ std::size_t physical_cores() {
   return cores.empty() ? logical : cores.size();
 }
 
+// Loops that threads share out, and where they wait for each other.
 class Barrier {
  public:
   explicit Barrier(std::size_t threads) : threads_(threads) {}
 
+  /// The next part of a loop; they count from the last barrier.
+  std::size_t next(std::size_t loop) noexcept {
+    return loops_[loop].taken.fetch_add(1, std::memory_order_relaxed);
+  }
+
   std::size_t threads() const noexcept { return threads_; }
 
-  /// Returns how long the thread waited without leaving its CPU of its own will: it spun, at most.
-  Clock::duration arrive() noexcept {
-    if (threads_ == 1) return {};
+  /// After `loops` loops, which all threads have ended. Returns how long the thread waited without
+  /// leaving its CPU of its own will: it spun, at most.
+  Clock::duration arrive(std::size_t loops) noexcept {
+    if (threads_ == 1) {
+      begin_loops(loops);
+      return {};
+    }
     const std::uint32_t round = round_.get();
     if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == threads_) {
+      begin_loops(loops);
       arrived_.store(0, std::memory_order_relaxed);
       round_.advance();
       return {};
@@ -114,7 +127,16 @@ class Barrier {
   }
 
  private:
+  struct alignas(128) Loop {
+    std::atomic<std::size_t> taken{0};
+  };
+
+  void begin_loops(std::size_t count) noexcept {
+    for (std::size_t i = 0; i < count; ++i) loops_[i].taken.store(0, std::memory_order_relaxed);
+  }
+
   const std::size_t threads_;
+  Loop loops_[Team::kLoopsMax];
   alignas(128) std::atomic<std::size_t> arrived_{0};
   Signal round_;
 };
@@ -125,12 +147,23 @@ class Member final : public Team {
   explicit Member(Barrier& barrier) : barrier_(barrier) {}
 
   std::size_t size() const noexcept override { return barrier_.threads(); }
-  void barrier() noexcept override { spun_ += barrier_.arrive(); }
+  void barrier() noexcept override {
+    spun_ += barrier_.arrive(loops_);
+    loops_ = 0;
+  }
+  std::size_t next(std::size_t parts) noexcept override {
+    assert(loops_ < kLoopsMax);
+    const std::size_t part = barrier_.next(loops_);
+    if (part < parts) return part;
+    ++loops_;
+    return parts;
+  }
 
   Clock::duration spun() const noexcept { return spun_; }
 
  private:
   Barrier& barrier_;
+  std::size_t loops_ = 0;  // since the last barrier
   Clock::duration spun_{0};
 };
 
@@ -157,6 +190,11 @@ struct ThreadPool::State {
   std::vector<std::jthread> workers;
 
   bool alone_now() const { return sizer.next(Clock::now().time_since_epoch()) == 1; }
+
+  static void run_alone(const std::function<void(std::size_t, Team&)>& job, Member& own) {
+    job(0, own);
+    own.barrier();  // ends its loops
+  }
 
   /// Calls job(thread, team) on every thread of the pool, as `own` on the caller's.
   void run_all(const std::function<void(std::size_t, Team&)>& job, Member& own) {
@@ -216,7 +254,7 @@ void ThreadPool::run(const std::function<void(std::size_t thread, Team& team)>& 
   const std::lock_guard lock(state_->one_run);
   if (size() == 1) {
     Member member(state_->alone);
-    return body(0, member);
+    return state_->run_alone(body, member);
   }
   if (state_->options.yield_to_load && state_->sizer.on_trial() && !state_->alone_now()) {
     state_->try_team();
@@ -226,7 +264,7 @@ void ThreadPool::run(const std::function<void(std::size_t thread, Team& team)>& 
   const auto cpu_begin = thread_cpu_time();
   Member member(alone ? state_->alone : state_->barrier);
   if (alone) {
-    body(0, member);
+    state_->run_alone(body, member);
   } else {
     state_->run_all(body, member);
   }

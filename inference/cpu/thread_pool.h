@@ -17,6 +17,19 @@ class Team {
   virtual std::size_t size() const noexcept = 0;
   /// Waits until every thread of the team has come here; writes before are seen by all after.
   virtual void barrier() noexcept = 0;
+  /// Calls body(part) for the parts 0..parts-1 of a loop, each on the thread that comes for it
+  /// first: a slow thread gets fewer. All threads call it for the same loops in the same order, at
+  /// most kLoopsMax between two barriers; it waits for nobody.
+  template <typename Body>
+  void share_out(std::size_t parts, const Body& body) {
+    for (std::size_t part = next(parts); part < parts; part = next(parts)) body(part);
+  }
+  static constexpr std::size_t kLoopsMax = 4;
+
+ protected:
+  /// The next part of the loop that nobody has taken, or `parts` when none is left, which ends the
+  /// loop.
+  virtual std::size_t next(std::size_t parts) noexcept = 0;
 };
 
 struct ThreadPoolOptions {

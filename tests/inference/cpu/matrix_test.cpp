@@ -426,6 +426,29 @@ TEST_CASE("a packed matrix is about as large as its tensor") {
   }
 }
 
+TEST_CASE("parts that threads take as they come are contiguous, whole groups, and cover all rows") {
+  for (const std::size_t rows : {1U, 16U, 33U, 100U, 576U, 4864U}) {
+    const std::vector<std::byte> file(*row_bytes(TensorType::kQ4_0, 32) * rows);
+    const Matrix matrix = pack(TensorType::kQ4_0, rows, 32, file, cpu::kScalarKernels);
+    for (const std::size_t threads : {1U, 2U, 3U, 7U, 64U}) {
+      const std::size_t parts = matrix.part_count(threads);
+      std::size_t next = 0;
+      for (std::size_t i = 0; i < parts; ++i) {
+        const auto range = matrix.part(i, threads);
+        CHECK(range.begin == next);
+        CHECK((range.begin % 32 == 0 || range.begin == rows));
+        next = range.end;
+      }
+      CHECK(next == rows);
+    }
+    // What is left once a thread at half speed has done its large part is little.
+    const auto large = matrix.part(0, 2);
+    const auto last = matrix.part(matrix.part_count(2) - 1, 2);
+    CHECK(large.end - large.begin <= rows * 3 / 8);
+    CHECK((rows < 1000 || last.end - last.begin <= rows / 32));
+  }
+}
+
 TEST_CASE("partitions are contiguous, whole groups, and cover all rows") {
   const std::vector<std::byte> file(*row_bytes(TensorType::kQ4_0, 32) * 100);
   const Matrix matrix = pack(TensorType::kQ4_0, 100, 32, file, cpu::kScalarKernels);

@@ -53,6 +53,43 @@ TEST_CASE("what a thread wrote before a barrier all see after it") {
   CHECK(wrong == 0);
 }
 
+TEST_CASE("threads share out loops: each part is one thread's, whatever came before") {
+  for (const std::size_t threads : {1U, 2U, 4U}) {
+    ThreadPool pool(threads, kAll);
+    std::vector<std::vector<int>> calls;  // of each part of the loops between two barriers
+    for (const std::size_t parts : {0U, 1U, 7U, 1000U}) calls.emplace_back(parts, 0);
+    REQUIRE(calls.size() == Team::kLoopsMax);
+    constexpr int kRuns = 20;
+    constexpr int kRounds = 3;  // of a run, the last without a barrier behind it
+    for (int run = 0; run < kRuns; ++run) {
+      pool.run([&](std::size_t, Team& team) {
+        for (int round = 0; round < kRounds; ++round) {
+          if (round > 0) team.barrier();
+          for (auto& loop : calls) {
+            team.share_out(loop.size(), [&](std::size_t part) { ++loop[part]; });
+          }
+        }
+      });
+    }
+    for (const auto& loop : calls) {
+      CHECK(loop == std::vector<int>(loop.size(), kRuns * kRounds));
+    }
+  }
+}
+
+TEST_CASE("a thread that is slow gets fewer parts of a loop") {
+  ThreadPool pool(2, kAll);
+  std::vector<int> taken(2, 0);
+  pool.run([&](std::size_t thread, Team& team) {
+    team.share_out(100, [&](std::size_t) {
+      ++taken[thread];
+      std::this_thread::sleep_for(std::chrono::milliseconds(thread == 0 ? 20 : 1));
+    });
+  });
+  CHECK(taken[0] + taken[1] == 100);
+  CHECK(taken[0] < 50);
+}
+
 TEST_CASE("threads of different owners may use one pool") {
   ThreadPool pool(2, kAll);
   int total = 0;  // run() calls are serialised, so this needs no lock
