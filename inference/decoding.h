@@ -34,8 +34,6 @@ class Decoding {
   /// The logits after next()[i] (at first, with i = 0, after the prompt), in order of i. What
   /// follows a draft that proved wrong is ignored.
   void read(std::size_t i, std::span<const float> logits);
-  /// Whether needed() is ever anything.
-  bool can_need_few() const noexcept { return chain_.can_need_few(); }
   /// The tokens whose logits read(i) will look at, a bit an id; empty: all of them. Borrowed until
   /// the next call. Asked before read(i), once those before it have been read; else all.
   std::span<const std::uint64_t> needed(std::size_t i);

@@ -42,8 +42,7 @@ Result<void> decode(Session& session, Decoding& decoding) {
     decoding.begin();
     const auto on_row = [&](std::size_t i, std::span<const float> row) { decoding.read(i, row); };
     const auto needed = [&](std::size_t i) { return decoding.needed(i); };
-    WEFT_TRY_VOID(decoding.can_need_few() ? session.append_each(decoding.next(), 0, on_row, needed)
-                                          : session.append_each(decoding.next(), 0, on_row));
+    WEFT_TRY_VOID(session.append_each(decoding.next(), 0, on_row, needed));
     WEFT_TRY_VOID(session.truncate(held + decoding.kept()));
   }
   if (decoding.error() != nullptr) return *decoding.error();

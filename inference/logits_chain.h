@@ -30,8 +30,6 @@ class LogitsChain {
   /// kInternal with its message if it throws.
   Result<void> begin(std::span<const TokenId> tokens, std::size_t rows);
   Result<void> apply(const LogitsRow& row);
-  /// Whether needed() is ever anything.
-  bool can_need_few() const noexcept;
   /// The tokens whose logits alone decide what apply() of `row`, which comes next, leaves: a bit an
   /// id, borrowed until the next call. Empty: all. `row` has no logits.
   std::span<const std::uint64_t> needed(const LogitsRow& row);
@@ -41,6 +39,8 @@ class LogitsChain {
   Result<std::string> forced(std::span<const TokenId> tokens, std::size_t bytes_max);
 
  private:
+  bool can_need_few() const noexcept;  // whether needed() is ever anything
+
   using Step = std::variant<LogitBias, TokenMask, Penalties, std::unique_ptr<LogitsProcessor>>;
   std::vector<Step> steps_;
   std::size_t vocabulary_ = 0;

@@ -75,7 +75,8 @@ struct Session::State {
                     std::size_t first_wanted, const OnRow* on_row, const std::stop_token& stop);
   /// Counts what the cache holds now as read, tokens or (kNoToken) rows.
   void add(std::span<const TokenId> ids);
-  /// Logits after `count` wanted tokens of the step from `first` on; the last stay in `logits`.
+  /// Logits after `count` wanted tokens of the step from `first` on; the last stay in `logits`,
+  /// unless they may be needed of few tokens only.
   Result<void> hand_out(std::size_t first, std::size_t count, const OnRow& on_row);
 };
 

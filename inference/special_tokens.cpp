@@ -56,6 +56,7 @@ std::vector<Fragment> with_text_between(std::vector<Fragment> tokens, std::size_
 
 Result<SpecialTokens> SpecialTokens::build(std::span<const SpecialToken> tokens) {
   SpecialTokens built;
+  built.tokens_.reserve(tokens.size());
   std::size_t bytes = 0;
   for (const SpecialToken& token : tokens) {
     bytes += token.text.size();
@@ -71,6 +72,7 @@ Result<SpecialTokens> SpecialTokens::build(std::span<const SpecialToken> tokens)
     built.tokens_.push_back(token);
     built.tokens_.back().text = {};
   }
+  built.nodes_.shrink_to_fit();
   built.link();
   return built;
 }

@@ -98,70 +98,53 @@ std::size_t ShortTokens::home(std::uint64_t text, std::size_t size) const noexce
   return ((mixed ^ mixed >> 32) * kGolden >> 32) * slots_.size() >> 32;
 }
 
-Result<void> ShortTokens::add(std::string_view text, SpmToken token) {
+Result<void> ShortTokens::add(std::string_view text, TokenId id) {
   const std::uint64_t word = word_of(text);
   std::size_t at = home(word, text.size());
   for (std::size_t probe = 0; probe < kProbesMax; ++probe) {
     Slot& slot = slots_[at];
     if (slot.id_and_size == 0) {
-      slot = {word, id_and_size(token.id, text.size()), token.score};
+      slot = {{static_cast<std::uint32_t>(word), static_cast<std::uint32_t>(word >> 32)},
+              id_and_size(id, text.size())};
       return {};
     }
     if (++at == slots_.size()) at = 0;
   }
   return Error{ErrorCode::kCorrupt,
-               "token " + std::to_string(token.id) + " collides with " +
-                   std::to_string(kProbesMax) +
+               "token " + std::to_string(id) + " collides with " + std::to_string(kProbesMax) +
                    " others among the short ones: the file was made to slow its reader down"};
 }
 
-SpmToken ShortTokens::find(std::string_view text) const noexcept {
+std::optional<TokenId> ShortTokens::find(std::string_view text) const noexcept {
   const std::uint64_t word = word_of(text);
   std::size_t at = home(word, text.size());
   for (std::size_t probe = 0; probe < kProbesMax; ++probe) {
     const Slot& slot = slots_[at];
     if (slot.id_and_size == 0) break;
-    if (slot.text == word && slot.id_and_size >> kIdBits == text.size()) {
-      return {static_cast<TokenId>(slot.id_and_size & ((1U << kIdBits) - 1)), slot.score};
+    const std::uint64_t here = std::uint64_t{slot.text[1]} << 32 | slot.text[0];
+    if (here == word && slot.id_and_size >> kIdBits == text.size()) {
+      return static_cast<TokenId>(slot.id_and_size & ((1U << kIdBits) - 1));
     }
     if (++at == slots_.size()) at = 0;
   }
-  return {};
-}
-
-void SparseScores::add(TokenId id, float score) {
-  const auto at = static_cast<std::size_t>(id);
-  Word& word = words_[at / 64];
-  if (word.added == 0) word.before = static_cast<std::uint32_t>(scores_.size());
-  word.added |= std::uint64_t{1} << at % 64;
-  scores_.push_back(score);
-}
-
-float SparseScores::find(TokenId id) const noexcept {
-  const auto at = static_cast<std::size_t>(id);
-  const Word& word = words_[at / 64];
-  const std::uint64_t bit = std::uint64_t{1} << at % 64;
-  if ((word.added & bit) == 0) return SpmToken::kNoScore;
-  return scores_[word.before + static_cast<std::size_t>(std::popcount(word.added & (bit - 1)))];
+  return std::nullopt;
 }
 
 Result<void> SpmMerges::add(std::string_view text, SpmToken token) {
   if (text.size() <= ShortTokens::kBytesMax) {
-    WEFT_TRY_VOID(short_.add(text, token));
-  } else {
-    long_scores_.add(token.id, token.score);
+    WEFT_TRY_VOID(short_.add(text, token.id));
   }
+  scores_.add(token.id, token.score);
   token_bytes_max_ = std::max(token_bytes_max_, text.size());
   pairs_.add(text);
   return {};
 }
 
 SpmToken SpmMerges::find(const TokenTable& table, std::string_view text) const noexcept {
-  if (text.size() <= ShortTokens::kBytesMax) return short_.find(text);
   if (text.size() > token_bytes_max_) return {};
-  const auto id = table.find(text);
+  const auto id = text.size() <= ShortTokens::kBytesMax ? short_.find(text) : table.find(text);
   if (!id) return {};
-  return {*id, long_scores_.find(*id)};
+  return {*id, scores_.find(*id)};
 }
 
 SpmEncoder::SpmEncoder(const TokenTable& table, const SpmMerges& merges, std::size_t text_bytes)

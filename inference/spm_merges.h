@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +16,7 @@
 #include "base/result.h"
 #include "inference/piece_cache.h"
 #include "inference/token.h"
+#include "inference/token_scores.h"
 #include "inference/token_table.h"
 
 namespace weft::inference {
@@ -44,14 +45,14 @@ class CharacterPairs {
 /// A token by its text.
 struct SpmToken {
   static constexpr TokenId kNone = -1;
-  static constexpr float kNoScore = -std::numeric_limits<float>::infinity();
+  static constexpr float kNoScore = TokenScores::kNone;
 
   TokenId id = kNone;
   float score = kNoScore;
 };
 
-/// Tokens of at most eight bytes, most of those that merges ask for, so that an answer costs one
-/// line of the processor's cache: text, id and score stand together. Const members may run at once.
+/// Tokens of at most eight bytes, most of those that merges ask for, so that an answer costs a line
+/// of the processor's cache: text and id stand together. Const members may run at once.
 class ShortTokens {
  public:
   static constexpr std::size_t kBytesMax = 8;
@@ -59,14 +60,13 @@ class ShortTokens {
   explicit ShortTokens(std::size_t tokens);
   /// Errors: kCorrupt if the texts collide beyond all chance. Precondition: `text` has 1 to
   /// kBytesMax bytes and wasn't added before, ids are below 2^24 (read_vocabulary's bound).
-  Result<void> add(std::string_view text, SpmToken token);
-  SpmToken find(std::string_view text) const noexcept;
+  Result<void> add(std::string_view text, TokenId id);
+  std::optional<TokenId> find(std::string_view text) const noexcept;
 
  private:
-  struct Slot {
-    std::uint64_t text = 0;
+  struct Slot {  // a vocabulary of 262,144 fills hundreds of thousands: of 12 bytes, not 16
+    std::uint32_t text[2] = {};
     std::uint32_t id_and_size = 0;  // size << 24 | id; 0: free
-    float score = 0;
   };
 
   std::size_t home(std::uint64_t text, std::size_t size) const noexcept;
@@ -74,38 +74,13 @@ class ShortTokens {
   std::vector<Slot> slots_;
 };
 
-/// Scores of some of a vocabulary's tokens, by id, in little memory. Const members may run at once.
-class SparseScores {
- public:
-  /// For ids below `tokens`.
-  explicit SparseScores(std::size_t tokens) : words_(tokens / 64 + 1) {}
-
-  /// Precondition: `id` is above those added before.
-  void add(TokenId id, float score);
-  /// kNoScore for an id that wasn't added.
-  float find(TokenId id) const noexcept;
-
- private:
-  struct Word {
-    std::uint64_t added = 0;   // a bit an id
-    std::uint32_t before = 0;  // how many scores those of the words before have
-  };
-
-  std::vector<Word> words_;
-  std::vector<float> scores_;  // in order of the ids
-};
-
 /// The merges of a vocabulary. Const members may run at once.
 class SpmMerges {
  public:
   static constexpr TokenId kNone = SpmToken::kNone;
 
-  /// For ids below `tokens`; of what is added, `short_tokens` at most have
-  /// ShortTokens::kBytesMax bytes or fewer.
-  SpmMerges(std::size_t tokens, std::size_t short_tokens)
-      : long_scores_(tokens), short_(short_tokens) {
-    byte_tokens.fill(kNone);
-  }
+  /// Of what is added, `short_tokens` at most have ShortTokens::kBytesMax bytes or fewer.
+  explicit SpmMerges(std::size_t short_tokens) : short_(short_tokens) { byte_tokens.fill(kNone); }
 
   /// Text may become this token. Precondition: `text` isn't empty and wasn't added before; ids
   /// come in ascending order.
@@ -114,13 +89,19 @@ class SpmMerges {
   /// The token of `text`, a score of kNoScore if text never becomes it or there is none. `table`
   /// finds the longer ones.
   SpmToken find(const TokenTable& table, std::string_view text) const noexcept;
+  /// The token of a short text that was added; none of a long one.
+  std::optional<TokenId> find_short(std::string_view text) const noexcept {
+    return text.size() <= ShortTokens::kBytesMax ? short_.find(text) : std::nullopt;
+  }
+  /// All has been added: gives back the memory that more would need.
+  void close() { scores_.shrink_to_fit(); }
   const CharacterPairs& pairs() const noexcept { return pairs_; }
 
   std::array<TokenId, 256> byte_tokens;  // by byte; kNone where there is none:
   TokenId unknown = kNone;               // then this token, or nothing, stands for a character
 
  private:
-  SparseScores long_scores_;  // of the tokens that aren't in short_
+  TokenScores scores_;
   ShortTokens short_;
   std::size_t token_bytes_max_ = 0;
   CharacterPairs pairs_;

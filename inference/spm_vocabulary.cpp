@@ -100,7 +100,7 @@ Result<SpmMerges> read_merges(const GgufFile& file, const Vocabulary& vocabulary
   for (std::size_t i = 0; i < table.size(); ++i) {
     if (table.text(static_cast<TokenId>(i)).size() <= ShortTokens::kBytesMax) ++short_tokens;
   }
-  SpmMerges merges(table.size(), short_tokens);
+  SpmMerges merges(short_tokens);
   merges.byte_tokens = byte_tokens;
   merges.unknown = vocabulary.unknown.value_or(SpmMerges::kNone);
   if (merges.unknown == SpmMerges::kNone &&
@@ -114,14 +114,22 @@ Result<SpmMerges> read_merges(const GgufFile& file, const Vocabulary& vocabulary
     if (!is_reachable(vocabulary, id, texts[i])) continue;
     WEFT_TRY_VOID(merges.add(table.text(id), {id, scores[i]}));
   }
+  merges.close();
   return merges;
 }
 
 }  // namespace
 
+std::optional<TokenId> SpmVocabulary::find(std::string_view text) const noexcept {
+  const auto id = merges.find_short(text);
+  return id ? id : vocabulary.table.find(text);
+}
+
 Result<SpmVocabulary> read_spm_vocabulary(const GgufFile& file) {
   WEFT_TRY(vocabulary, read_vocabulary(file, {.append_meaning = append_token, .adds_bos = true}));
   WEFT_TRY(merges, read_merges(file, vocabulary));
+  TokenTable& table = vocabulary.table;
+  WEFT_TRY_VOID(table.shrink_index([&](TokenId id) { return !merges.find_short(table.text(id)); }));
   bool adds_space = true;
   if (file.has(tokenizer_key("add_space_prefix"))) {
     WEFT_TRY(stored, file.boolean(tokenizer_key("add_space_prefix")));

@@ -1,6 +1,7 @@
 #include "inference/step_logits.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "inference/head_rows.h"
 
@@ -23,10 +24,17 @@ bool StepLogits::is_sparse(std::span<const std::uint64_t> needed) const noexcept
 }
 
 Result<void> StepLogits::hand_out(StepRunner& runner, const Rows& rows, std::size_t i,
-                                  std::span<const float> logits) {
+                                  std::size_t at) {
+  const std::span<const float> logits = std::span(logits_).subspan(at * vocabulary_, vocabulary_);
+  std::vector<float>* last = i + 1 == rows.count ? rows.last : nullptr;
   const Hooks* hooks = rows.hooks ? rows.hooks(i) : nullptr;
   if (hooks == nullptr || hooks->head.count == 0) {
     rows.on_row(i, logits);
+    if (last != nullptr && logits_.size() == vocabulary_) {
+      last->swap(logits_);  // a megabyte with large vocabularies: not copied, not held twice
+    } else if (last != nullptr) {
+      last->assign(logits.data(), logits.data() + logits.size());
+    }
     return {};
   }
   hidden_.resize(width_);
@@ -35,6 +43,7 @@ Result<void> StepLogits::hand_out(StepRunner& runner, const Rows& rows, std::siz
   extended_.resize(vocabulary_ + hooks->head.count);
   head_logits(hooks->head.weights, hidden_, std::span(extended_).subspan(vocabulary_));
   rows.on_row(i, extended_);
+  if (last != nullptr) *last = extended_;
   return {};
 }
 
@@ -56,8 +65,7 @@ Result<void> StepLogits::read(StepRunner& runner, const Rows& rows) {
       WEFT_TRY_VOID(runner.logits(rows.first + i, n, std::span(logits_).first(n * vocabulary_)));
     }
     for (std::size_t j = 0; j < n; ++j) {
-      WEFT_TRY_VOID(
-          hand_out(runner, rows, i + j, std::span(logits_).subspan(j * vocabulary_, vocabulary_)));
+      WEFT_TRY_VOID(hand_out(runner, rows, i + j, j));
     }
     i += n;
   }

@@ -31,6 +31,7 @@ class StepLogits {
     NeededTokens needed = {};
     /// In order; the logits, (vocabulary + head rows), are borrowed until it returns.
     std::function<void(std::size_t i, std::span<const float> logits)> on_row;
+    std::vector<float>* last = nullptr;  // where those of the last row are kept; null: nowhere
   };
 
   explicit StepLogits(const ModelConfig& config)
@@ -41,8 +42,8 @@ class StepLogits {
  private:
   /// Whether `needed` is so little that the rest is left out.
   bool is_sparse(std::span<const std::uint64_t> needed) const noexcept;
-  Result<void> hand_out(StepRunner& runner, const Rows& rows, std::size_t i,
-                        std::span<const float> logits);
+  /// Of row i, the `at`-th in logits_.
+  Result<void> hand_out(StepRunner& runner, const Rows& rows, std::size_t i, std::size_t at);
 
   std::size_t vocabulary_;
   std::size_t width_;

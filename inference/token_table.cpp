@@ -27,9 +27,11 @@ std::uint64_t hash_of(std::string_view text) noexcept {
   return mix(mix(hash, word), 0);
 }
 
+std::size_t slots_for(std::size_t tokens) noexcept { return tokens + tokens / 2 + 2; }
+
 }  // namespace
 
-TokenTable::TokenTable(std::size_t tokens, std::size_t bytes) : slots_(tokens + tokens / 2 + 2) {
+TokenTable::TokenTable(std::size_t tokens, std::size_t bytes) : slots_(slots_for(tokens)) {
   arena_.reserve(bytes);
   ends_.reserve(tokens);
 }
@@ -63,6 +65,16 @@ Result<TokenId> TokenTable::index(TokenId id) {
   return Error{ErrorCode::kCorrupt,
                "token " + std::to_string(id) + " collides with " + std::to_string(kProbesMax) +
                    " others in the vocabulary's index: the file was made to slow its reader down"};
+}
+
+Result<void> TokenTable::shrink_index(const std::function<bool(TokenId)>& keeps) {
+  std::vector<TokenId> kept;
+  for (const Slot slot : slots_) {
+    if (slot != 0 && keeps(id_of(slot))) kept.push_back(id_of(slot));
+  }
+  slots_ = std::vector<Slot>(slots_for(kept.size()));
+  for (const TokenId id : kept) WEFT_TRY_VOID(index(id));
+  return {};
 }
 
 std::optional<TokenId> TokenTable::find(std::string_view wanted) const noexcept {

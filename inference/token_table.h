@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,6 +30,10 @@ class TokenTable {
   /// then that one is the result. Otherwise the result is `id`.
   /// Errors: kCorrupt if the texts collide in the index beyond all chance (a hostile vocabulary).
   Result<TokenId> index(TokenId id);
+
+  /// Takes the texts of which keeps(id) is false out of the index, and their memory with them: for
+  /// who finds them otherwise. Nothing can be indexed after that. Errors: those of index().
+  Result<void> shrink_index(const std::function<bool(TokenId)>& keeps);
 
   std::optional<TokenId> find(std::string_view text) const noexcept;
   std::string_view text(TokenId id) const noexcept;  // `id` in [0, size())

@@ -161,7 +161,8 @@ TokenKind Tokenizer::kind(TokenId id) const noexcept {
 }
 
 std::optional<TokenId> Tokenizer::find(std::string_view text) const noexcept {
-  return state_->vocabulary().table.find(text);
+  const auto* spm = std::get_if<SpmVocabulary>(&state_->kind);
+  return spm != nullptr ? spm->find(text) : state_->vocabulary().table.find(text);
 }
 
 std::optional<TokenId> Tokenizer::bos() const noexcept { return state_->vocabulary().bos; }

@@ -31,7 +31,7 @@ struct Vocabulary {
     return made;
   }
   SpmMerges merges() const {
-    SpmMerges made(texts.size(), texts.size());
+    SpmMerges made(texts.size());
     for (std::size_t byte = 0; byte < 256; ++byte) {
       made.byte_tokens[byte] = static_cast<TokenId>(texts.size() + byte);
     }
@@ -135,30 +135,15 @@ TEST_CASE("a text is cut only where no token has the two characters side by side
 
 TEST_CASE("short tokens are told apart by their bytes and their size") {
   ShortTokens tokens(3);
-  REQUIRE(tokens.add("a", {1, 0.5F}));
-  REQUIRE(tokens.add(std::string("a\0", 2), {2, -1}));
-  REQUIRE(tokens.add("12345678", {(1 << 24) - 1, -2}));
-  CHECK(tokens.find("a").id == 1);
-  CHECK(tokens.find("a").score == 0.5F);
-  CHECK(tokens.find(std::string("a\0", 2)).id == 2);
-  CHECK(tokens.find("12345678").id == (1 << 24) - 1);
-  CHECK(tokens.find("1234567").id == SpmToken::kNone);
-  CHECK(tokens.find(std::string("a\0\0", 3)).id == SpmToken::kNone);
-  CHECK(tokens.find("b").score == SpmToken::kNoScore);
-}
-
-TEST_CASE("sparse scores are those that were added, and no others") {
-  constexpr TokenId kTokens = 1000;
-  SparseScores scores(kTokens);
-  const auto has = [](TokenId id) { return id % 3 == 1 || id / 64 == 5 || id == kTokens - 1; };
-  for (TokenId id = 0; id < kTokens; ++id) {
-    if (has(id) && id / 64 != 9) scores.add(id, -static_cast<float>(id));
-  }
-  for (TokenId id = 0; id < kTokens; ++id) {
-    INFO(id);
-    const bool added = has(id) && id / 64 != 9;
-    CHECK(scores.find(id) == (added ? -static_cast<float>(id) : SpmToken::kNoScore));
-  }
+  REQUIRE(tokens.add("a", 1));
+  REQUIRE(tokens.add(std::string("a\0", 2), 2));
+  REQUIRE(tokens.add("12345678", (1 << 24) - 1));
+  CHECK(tokens.find("a") == 1);
+  CHECK(tokens.find(std::string("a\0", 2)) == 2);
+  CHECK(tokens.find("12345678") == (1 << 24) - 1);
+  CHECK_FALSE(tokens.find("1234567"));
+  CHECK_FALSE(tokens.find(std::string("a\0\0", 3)));
+  CHECK_FALSE(tokens.find("b"));
 }
 
 TEST_CASE("U+2581 is read as a space, and a space may be set before") {

@@ -30,6 +30,21 @@ TEST_CASE("the first of two equal texts keeps its place") {
   CHECK(table.find("same") == 0);
 }
 
+TEST_CASE("an index that was shrunk finds what it kept and nothing else") {
+  constexpr int kTokens = 1000;
+  TokenTable table(kTokens, 16);
+  for (int i = 0; i < kTokens; ++i) REQUIRE(table.index(table.append(std::to_string(i))));
+  REQUIRE(table.append("not indexed") == kTokens);
+  REQUIRE(table.shrink_index([](TokenId id) { return id % 3 == 0; }));
+  for (int i = 0; i < kTokens; ++i) {
+    CHECK(table.find(std::to_string(i)) == (i % 3 == 0 ? std::optional<TokenId>(i) : std::nullopt));
+  }
+  CHECK_FALSE(table.find("not indexed"));
+  REQUIRE(table.shrink_index([](TokenId) { return false; }));
+  CHECK_FALSE(table.find("0"));
+  CHECK(table.text(0) == "0");
+}
+
 TEST_CASE("a hundred thousand texts are all found and no others") {
   constexpr int kTokens = 100'000;
   TokenTable table(kTokens, 16);
