@@ -151,9 +151,8 @@ void Forward::Worker::reduce(AdapterSite site, const QuantisedInput& input, std:
   if (count != 1) team_.barrier();
 }
 
-void Forward::Worker::multiply(const Matrix& matrix, RowRange rows, Linear linear,
-                               AdapterSite site, const QuantisedInput& input, std::size_t count,
-                               float* y) {
+void Forward::Worker::multiply(const Matrix& matrix, RowRange rows, Linear linear, AdapterSite site,
+                               const QuantisedInput& input, std::size_t count, float* y) {
   matrix.multiply(input.of(activation_kind(matrix.type())), rows, y, matrix.rows());
   if (adapted_->empty()) return;
   const auto groups = adapted_->groups();
@@ -345,41 +344,39 @@ AttentionInputs Forward::Worker::attention_inputs(const LayerWeights& layer) con
           .sink_rotations = has_sinks ? &f_.sink_rotations_[at_->rope] : nullptr};
 }
 
-void Forward::Worker::attend(const LayerWeights& layer, std::size_t index, const Queries& queries) {
+void Forward::Worker::attend_tiles(const LayerWeights& layer, const Queries& queries) {
   const std::size_t group = config_.heads / config_.kv_heads;
+  const std::size_t threads = team_.size();
   const std::vector<QueryTile>& tiles = queries.tiles[at_->tiles];
   const AttentionInputs attention = attention_inputs(layer);
-  const auto largest_share = [&](std::size_t count) {
-    return (count + team_.size() - 1) / team_.size();
-  };
-  const auto attend_tile = [&](QueryTile tile, std::size_t kv_head, HeadRange heads) {
+  // A KV head of a tile is one item, the last tiles' first: they see more. What can't be shared out
+  // evenly is split, by its tokens or, if they are few, by its query heads.
+  const std::size_t items = tiles.size() * config_.kv_heads;
+  const std::size_t whole = items - items % threads;
+  team_.share_out(whole + (items - whole) * threads, [&](std::size_t part) {
+    const std::size_t item = part < whole ? part : whole + (part - whole) / threads;
+    const std::size_t kv_head = item % config_.kv_heads;
+    QueryTile tile = tiles[tiles.size() - 1 - item / config_.kv_heads];
+    HeadRange heads{kv_head * group, (kv_head + 1) * group};
+    if (part >= whole) {
+      const std::size_t tokens = tile.end - tile.begin;
+      const bool by_tokens = tokens >= std::min(group, threads);
+      const Range mine = share(by_tokens ? tokens : group, (part - whole) % threads, threads);
+      if (mine.begin == mine.end) return;
+      if (by_tokens) {
+        tile = {tile.begin + mine.begin, tile.begin + mine.end};
+      } else {
+        heads = {heads.begin + mine.begin, heads.begin + mine.end};
+      }
+    }
     scratch_.tile.score(attention, queries.tokens, tile, kv_head, heads);
     scratch_.tile.weigh();
     scratch_.tile.mix(f_.attended_.data());
-  };
-  if (tiles.size() * config_.kv_heads < 2 * team_.size()) {
-    // Little to share out: each tile is split, by its heads or, if that is more even, its tokens.
-    for (const QueryTile& tile : tiles) {
-      const std::size_t tokens = tile.end - tile.begin;
-      if (largest_share(tokens) * config_.heads < largest_share(config_.heads) * tokens) {
-        const Range mine = share(tokens, thread_, team_.size());
-        const QueryTile part = {tile.begin + mine.begin, tile.begin + mine.end};
-        for (std::size_t h = 0; h < config_.kv_heads && part.begin < part.end; ++h) {
-          attend_tile(part, h, {h * group, (h + 1) * group});
-        }
-      } else {
-        for_my_heads(
-            [&](std::size_t kv_head, HeadRange heads) { attend_tile(tile, kv_head, heads); });
-      }
-    }
-  } else {
-    // The last first: they see more, and short ones then fill the threads' last gap.
-    team_.share_out(tiles.size() * config_.kv_heads, [&](std::size_t i) {
-      const std::size_t kv_head = i % config_.kv_heads;
-      attend_tile(tiles[tiles.size() - 1 - i / config_.kv_heads], kv_head,
-                  {kv_head * group, (kv_head + 1) * group});
-    });
-  }
+  });
+}
+
+void Forward::Worker::attend(const LayerWeights& layer, std::size_t index, const Queries& queries) {
+  attend_tiles(layer, queries);
   if (thread_ == 0) keep_rows(queries.tokens);
   team_.barrier();
   tap(index, TapPoint::kAttentionMix, f_.attended_);

@@ -97,6 +97,8 @@ class Forward::Worker {
   template <typename Body>
   void for_my_heads(const Body& body);
   AttentionInputs attention_inputs(const LayerWeights& layer) const;
+  /// What the tokens of `queries` attend to.
+  void attend_tiles(const LayerWeights& layer, const Queries& queries);
   /// Attention of `queries` and its output projection.
   void attend(const LayerWeights& layer, std::size_t index, const Queries& queries);
   /// Moves the residual stream of `tokens` to the rows that their attention went to.
