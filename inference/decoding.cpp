@@ -123,8 +123,9 @@ void Decoding::read(std::size_t i, std::span<const float> logits) {
     logits = row_;
   }
   const auto forced = tracker_.forced();
-  const TokenId id = forced ? *forced : sample(logits, options_.sampling, result_.ids.size() + i);
-  sampled_.push_back({id, log_probability(logits, id), tracker_.add(id)});
+  Softmax softmax(logits);
+  const TokenId id = forced ? *forced : softmax.sample(options_.sampling, result_.ids.size() + i);
+  sampled_.push_back({id, softmax.log_probability(id), tracker_.add(id)});
   if (!chain_.empty() && std::isnan(sampled_.back().log_probability)) {
     error_ = {ErrorCode::kInvalidArgument,
               "the changes to the logits leave no token, or something that isn't a number, at "

@@ -157,36 +157,50 @@ Result<void> validate(const SamplingOptions& options) {
   return {};
 }
 
-TokenId sample(std::span<const float> logits, const SamplingOptions& options, std::uint64_t step) {
+Softmax::Softmax(std::span<const float> logits) noexcept : logits_(logits) {
   assert(!logits.empty());
-  const auto greedy = static_cast<TokenId>(kernels().argmax(logits.data(), logits.size()));
-  if (options.temperature == 0) return greedy;
-  const float max = logits[static_cast<std::size_t>(greedy)];
+  const std::size_t first = kernels().argmax(logits.data(), logits.size());
+  most_likely_ = static_cast<TokenId>(first);
+  max_ = logits[first];
+}
 
-  const bool cuts_k = options.top_k != 0 && options.top_k < logits.size();
+double Softmax::sum() noexcept {
+  if (!sum_) sum_ = kernels().sum_of_exponentials(logits_.data(), logits_.size(), max_);
+  return *sum_;
+}
+
+float Softmax::log_probability(TokenId id) noexcept {
+  const float logit = logits_[static_cast<std::size_t>(id)];
+  return static_cast<float>(static_cast<double>(logit - max_) - std::log(sum()));
+}
+
+TokenId Softmax::sample(const SamplingOptions& options, std::uint64_t step) {
+  if (options.temperature == 0) return most_likely_;
+  const bool cuts_k = options.top_k != 0 && options.top_k < logits_.size();
   if (!cuts_k && options.top_p == 1 && options.min_p == 0) {
-    return draw_from_all(logits, options.temperature, max, uniform(options.seed, step), greedy);
+    return draw_from_all(logits_, options.temperature, max_, uniform(options.seed, step),
+                         most_likely_);
   }
   std::vector<Candidate> candidates;
   double total = 0;
   if (cuts_k) {
-    candidates = best(logits, options.top_k);
+    candidates = best(logits_, options.top_k);
     for (const float weight : weights_of(candidates, 1)) total += static_cast<double>(weight);
   } else {
     // No sort of the vocabulary: tokens below (1 - top_p) / n of the mass hold less than 1 - top_p
     // of it together, so none of them can be needed to reach top_p; min_p cuts further.
-    total = kernels().sum_of_exponentials(logits.data(), logits.size(), max);
+    total = sum();
     // A little lower than exact, for the rounding of the logarithm and of the sum.
     constexpr float kSlack = 0.01F;
     float least = -INFINITY;
-    if (options.min_p > 0) least = max + std::log(options.min_p) - kSlack;
+    if (options.min_p > 0) least = max_ + std::log(options.min_p) - kSlack;
     if (options.top_p < 1) {
       const double floor =
-          (1 - static_cast<double>(options.top_p)) * total / static_cast<double>(logits.size());
-      least = std::max(least, max + static_cast<float>(std::log(floor)) - kSlack);
+          (1 - static_cast<double>(options.top_p)) * total / static_cast<double>(logits_.size());
+      least = std::max(least, max_ + static_cast<float>(std::log(floor)) - kSlack);
     }
-    candidates = above(logits, least);
-    if (candidates.empty()) return greedy;  // only if the logits aren't numbers
+    candidates = above(logits_, least);
+    if (candidates.empty()) return most_likely_;  // only if the logits aren't numbers
   }
   if (options.top_p < 1) keep_top_p(candidates, options.top_p, total);
   if (options.min_p > 0) {
@@ -194,15 +208,16 @@ TokenId sample(std::span<const float> logits, const SamplingOptions& options, st
     const auto kept = std::ranges::find_if(weights, [&](float w) { return w < options.min_p; });
     candidates.resize(static_cast<std::size_t>(kept - weights.begin()));
   }
-  if (candidates.empty()) return greedy;
+  if (candidates.empty()) return most_likely_;
   return draw(candidates, options.temperature, uniform(options.seed, step));
 }
 
+TokenId sample(std::span<const float> logits, const SamplingOptions& options, std::uint64_t step) {
+  return Softmax(logits).sample(options, step);
+}
+
 float log_probability(std::span<const float> logits, TokenId id) noexcept {
-  const float max = logits[kernels().argmax(logits.data(), logits.size())];
-  const double sum = kernels().sum_of_exponentials(logits.data(), logits.size(), max);
-  return static_cast<float>(static_cast<double>(logits[static_cast<std::size_t>(id)] - max) -
-                            std::log(sum));
+  return Softmax(logits).log_probability(id);
 }
 
 std::vector<TokenProbability> top_log_probabilities(std::span<const float> logits, std::size_t k) {

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -26,10 +27,29 @@ struct SamplingOptions {
 /// Errors: kInvalidArgument names the field.
 Result<void> validate(const SamplingOptions& options);
 
-/// The token for draw number `step`. `logits` is a vocabulary's row; `options` are valid.
-TokenId sample(std::span<const float> logits, const SamplingOptions& options, std::uint64_t step);
+/// softmax(logits) of a vocabulary's row, borrowed and not empty. What a draw and a probability
+/// both need is computed once, and not before.
+class Softmax {
+ public:
+  explicit Softmax(std::span<const float> logits) noexcept;
 
-/// ln p(id) under softmax(logits).
+  TokenId most_likely() const noexcept { return most_likely_; }  // the lowest id of equals
+  /// The token for draw number `step`. `options` are valid.
+  TokenId sample(const SamplingOptions& options, std::uint64_t step);
+  /// ln p(id).
+  float log_probability(TokenId id) noexcept;
+
+ private:
+  double sum() noexcept;  // of e^(logit - max)
+
+  std::span<const float> logits_;
+  TokenId most_likely_;
+  float max_;
+  std::optional<double> sum_;
+};
+
+/// The same for one question.
+TokenId sample(std::span<const float> logits, const SamplingOptions& options, std::uint64_t step);
 float log_probability(std::span<const float> logits, TokenId id) noexcept;
 
 struct TokenProbability {

@@ -127,6 +127,24 @@ TEST_CASE("a draw depends on seed and step alone") {
   CHECK(std::set<TokenId>(forward.begin(), forward.end()).size() > 1);
 }
 
+TEST_CASE("one Softmax answers each question as if it were the first") {
+  const auto logits = random_logits(5000, 11);
+  const SamplingOptions choices[] = {{},
+                                     {.temperature = 1, .seed = 3},
+                                     {.temperature = 0.7F, .top_k = 20, .seed = 3},
+                                     {.temperature = 1, .top_p = 0.9F, .seed = 3},
+                                     {.temperature = 1, .min_p = 0.05F, .seed = 3}};
+  Softmax softmax(logits);
+  for (std::uint64_t step = 0; step < 20; ++step) {
+    for (const SamplingOptions& options : choices) {
+      const TokenId id = softmax.sample(options, step);
+      CHECK(id == sample(logits, options, step));
+      CHECK(softmax.log_probability(id) == log_probability(logits, id));
+    }
+  }
+  CHECK(softmax.most_likely() == sample(logits, {}, 0));
+}
+
 TEST_CASE("log-probabilities equal the definition in double") {
   for (const std::size_t n : {1UL, 5UL, 16UL, 1000UL, 5000UL}) {
     const auto logits = random_logits(n, static_cast<unsigned>(n));
