@@ -9,6 +9,7 @@
 // block after block from y = 0; integer sums are exact. Neither row_impl.h nor tile_impl.h has a
 // say in it: they are two ways to the same bits.
 
+#include "inference/cpu/fetch_impl.h"
 #include "inference/cpu/float_impl.h"
 #include "inference/cpu/formats_impl.h"
 #include "inference/cpu/kernels.h"
@@ -106,6 +107,29 @@ struct Part {
   std::size_t columns;
 };
 
+/// Some weight rows.
+struct Stretch {
+  std::size_t begin;
+  std::size_t end;
+};
+
+/// What `part` needs of the weights `next`, as shares for its tiles with those of `now`.
+inline FetchAhead fetch_beside(const Product& product, const PackedView& weights, const Part& part,
+                               Stretch now, Stretch next) {
+  const auto parts_of = [](std::size_t n, std::size_t size) { return (n + size - 1) / size; };
+  const std::size_t rows = part.last_row - part.first_row;
+  const std::size_t first_block = part.first_column / product.block_values;
+  const std::size_t blocks = part.columns / product.block_values;
+  const std::size_t groups = parts_of(next.end - next.begin, kGroupRows);
+  return {{.first = weights.groups + next.begin / kGroupRows * weights.group_bytes +
+                    first_block * product.weight_bytes,
+           .bytes = blocks * product.weight_bytes,
+           .stride = weights.group_bytes,
+           .count = rows < kTileRows ? 0 : groups},
+          parts_of(now.end - now.begin, kGroupsAtOnce * kGroupRows) * parts_of(rows, kTileRows),
+          blocks};
+}
+
 // All weight rows with one part of the activations. Neighbouring groups are unpacked together so
 // that a row of y is visited for a longer stretch: it has a page of its own.
 inline void multiply_part(const Product& product, const PackedView& weights,
@@ -125,6 +149,8 @@ inline void multiply_part(const Product& product, const PackedView& weights,
       const std::uint8_t* group = weights.groups + r / kGroupRows * weights.group_bytes;
       product.unpack(group + first_block * product.weight_bytes, blocks, to);
     }
+    const std::size_t next_stop = end - stop < stretch ? end : stop + stretch;
+    FetchAhead ahead = fetch_beside(product, weights, part, {row, stop}, {stop, next_stop});
     for (std::size_t batch = part.first_row; batch < part.last_row; batch += kBatchRows) {
       const std::size_t left = part.last_row - batch;
       const std::size_t last = left < kBatchRows ? part.last_row : batch + kBatchRows;
@@ -141,7 +167,8 @@ inline void multiply_part(const Product& product, const PackedView& weights,
                .y = y + first * y_stride + r,
                .y_stride = y_stride,
                .rows = stop - r < step ? stop - r : step,
-               .go_on = part.first_column != 0});
+               .go_on = part.first_column != 0,
+               .ahead = ahead.next()});
         }
       }
     }

@@ -4,6 +4,7 @@
 // after tile: kGroupsAtOnce groups by up to kTileRows rows in registers. The order of sums is that
 // of multiply_impl.h, whatever the runs: a sum goes on from what `y` holds.
 
+#include "inference/cpu/fetch_impl.h"
 #include "inference/cpu/formats_impl.h"
 
 namespace weft::inference::cpu {
@@ -27,6 +28,7 @@ struct Tile {
   std::size_t y_stride;
   std::size_t rows;  // of weights that are there: at most those of the groups
   bool go_on;        // from what y holds; else from 0
+  Fetch ahead;       // weights that other tiles need next
 };
 
 template <int kSlots, int kGroups>
@@ -133,7 +135,9 @@ struct TileOf32 {
     const std::uint8_t* w = work.weights;
     const std::uint8_t* x = work.x;
     Sums<kSlots, kGroups> sums(work);
+    Fetch ahead = work.ahead;
     for (std::size_t b = 0; b < work.blocks; ++b) {
+      ahead.next_block();
       Ints dots[kGroups][kSlots];
       dot_block<kSlots, kGroups>(w, work.group_bytes, x, dots);
       const std::uint8_t* side = w + 8 * kVector;
@@ -199,7 +203,9 @@ struct TileOf256 {
     const std::uint8_t* w = work.weights;
     const std::uint8_t* x = work.x;
     Sums<kSlots, kGroups> sums(work);
+    Fetch ahead = work.ahead;
     for (std::size_t b = 0; b < work.blocks; ++b) {
+      ahead.next_block();
       Floats totals[kGroups][kSlots];
       add_up<kSlots, kGroups>(w, work.group_bytes, x, totals);
       w += kSubBlocks * (kDots + 1) * kVector;
