@@ -353,15 +353,16 @@ void Forward::Worker::attend_tiles(const LayerWeights& layer, const Queries& que
   // evenly is split, by its tokens or, if they are few, by its query heads.
   const std::size_t items = tiles.size() * config_.kv_heads;
   const std::size_t whole = items - items % threads;
-  team_.share_out(whole + (items - whole) * threads, [&](std::size_t part) {
-    const std::size_t item = part < whole ? part : whole + (part - whole) / threads;
+  const std::size_t splits = std::min(threads, std::max(group, queries.tokens.size()));
+  team_.share_out(whole + (items - whole) * splits, [&](std::size_t part) {
+    const std::size_t item = part < whole ? part : whole + (part - whole) / splits;
     const std::size_t kv_head = item % config_.kv_heads;
     QueryTile tile = tiles[tiles.size() - 1 - item / config_.kv_heads];
     HeadRange heads{kv_head * group, (kv_head + 1) * group};
     if (part >= whole) {
       const std::size_t tokens = tile.end - tile.begin;
       const bool by_tokens = tokens >= std::min(group, threads);
-      const Range mine = share(by_tokens ? tokens : group, (part - whole) % threads, threads);
+      const Range mine = share(by_tokens ? tokens : group, (part - whole) % splits, splits);
       if (mine.begin == mine.end) return;
       if (by_tokens) {
         tile = {tile.begin + mine.begin, tile.begin + mine.end};
