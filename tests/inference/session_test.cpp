@@ -134,7 +134,7 @@ TEST_CASE("logits are the same bits for any threads, chunks and level") {
       const TemporaryModel file(options_for(architecture, type));
       Rows expected;
       for (const cpu::Level level : levels) {
-        for (const std::size_t threads : {1UL, 2UL, 3UL}) {
+        for (const std::size_t threads : {1UL, 2UL, 3UL, 5UL}) {
           const auto model = file.load(*cpu_backend(threads, level, {.yield_to_load = false}));
           for (const std::size_t chunk : {1UL, 17UL, 512UL}) {
             if (level == cpu::Level::kScalar && chunk == 1 && threads > 1) continue;  // slow
